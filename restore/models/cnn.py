@@ -1,0 +1,25 @@
+"""SRCNN: Dong et al., 2014, https://arxiv.org/abs/1501.00092."""
+
+from torch import Tensor, nn
+
+
+class CNN(nn.Module):
+    """Three convolutions, 9x9, 1x1 and 5x5, with 256 and 64 maps between; the input is added.
+
+    Shape: [B, 3, H, W] -> [B, 3, H, W], values in [0, 1], any H and W.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 256, 9, padding=4),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(256, 64, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 3, 5, padding=2),
+        )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)

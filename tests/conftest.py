@@ -1,0 +1,74 @@
+"""What the tests share: real photos, and the page with a browser in front of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from restore.photo import decode, pixels
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "assets" / "examples"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+torch.set_num_threads(max(1, (os.cpu_count() or 1)))
+
+
+@pytest.fixture(scope="session")
+def clear() -> np.ndarray:
+    """A clear photo, uint8 [300, 451, 3]."""
+    return pixels(decode(EXAMPLES / "cat.jpg"))
+
+
+@pytest.fixture(scope="session")
+def blurred() -> np.ndarray:
+    """The same photo with the study's blur."""
+    return pixels(decode(EXAMPLES / "cat-study.png"))
+
+
+@pytest.fixture(scope="session")
+def page_url() -> str:
+    """The address of the running page, started the way a person starts it."""
+    port = "7861"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment.pop("RESTORE_WEIGHTS", None)
+    with subprocess.Popen(
+        [sys.executable, "app.py", "--host", "127.0.0.1", "--port", port],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Running on local URL" in line:
+                break
+        assert "Running on local URL" in said, said
+        yield f"http://127.0.0.1:{port}/"
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium that asks no host but ours."""
+    from playwright.sync_api import sync_playwright
+
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        message = "no Chromium on this machine (Debian: apt install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        yield chromium
+        chromium.close()
