@@ -1,0 +1,219 @@
+"""Distortions: what a lens, a hand and a file format do to a clear photo.
+
+Everything is batched torch, runs on the device of its input and is deterministic by seed. Photos
+are float [B, 3, H, W] in [0, 1]; kernels are [B, K, K], K odd, and sum to 1. Borders reflect.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
+
+from .tiling import reflect_pad
+
+STUDY_SIGMA = 1.1
+"""Sigma of the study's 5 x 5 Gaussian, in pixels: what OpenCV's GaussianBlur takes for ksize 5."""
+
+
+def _grid(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Row and column distance from the centre, each [K, K], in pixels."""
+    axis = torch.arange(size, device=device, dtype=torch.float32) - size // 2
+    return torch.meshgrid(axis, axis, indexing="ij")
+
+
+def _odd(extent: float) -> int:
+    """The smallest odd size that reaches `extent` pixels to each side."""
+    return 2 * max(int(-(-extent // 1)), 0) + 1
+
+
+def _normalise(kernel: Tensor) -> Tensor:
+    return kernel / kernel.sum((-2, -1), keepdim=True)
+
+
+def gaussian_kernel(
+    sigma: Tensor,
+    size: int | None = None,
+    aspect: Tensor | None = None,
+    angle: Tensor | None = None,
+) -> Tensor:
+    """Gaussian of standard deviation `sigma` [B] pixels, cut off at 3.5 sigma or to `size`.
+
+    With `aspect` [B] in (0, 1], the deviation along the minor axis is aspect * sigma, and `angle`
+    [B] (radians) turns the major axis away from the horizontal.
+    """
+    y, x = _grid(size or _odd(3.5 * sigma.max().item()), sigma.device)
+    angle = torch.zeros_like(sigma) if angle is None else angle
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    major = sigma.clamp(min=1e-3)[:, None, None]
+    minor = major if aspect is None else major * aspect[:, None, None]
+    along, across = x * cos + y * sin, y * cos - x * sin
+    return _normalise(torch.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2)))
+
+
+def study_kernel(device: torch.device | str = "cpu") -> Tensor:
+    """The study's blur, [1, 5, 5]."""
+    return gaussian_kernel(torch.tensor([STUDY_SIGMA], device=device), size=5)
+
+
+def disk_kernel(radius: Tensor) -> Tensor:
+    """Defocus: a disk of `radius` [B] pixels, its edge one pixel soft."""
+    y, x = _grid(_odd(radius.max().item() + 0.5), radius.device)
+    return _normalise((radius[:, None, None] + 0.5 - torch.hypot(x, y)).clamp(0, 1))
+
+
+def path_kernel(points: Tensor, size: int | None = None) -> Tensor:
+    """The blur of an exposure during which the picture moves along `points` [B, N, 2] (y, x; px).
+
+    All points weigh the same and are shared bilinearly among their four neighbours.
+    """
+    size = size or _odd(points.abs().max().item() + 1)
+    y, x = (points + size // 2).unbind(-1)
+    kernel = points.new_zeros(len(points), size * size)
+    for row in (y.floor(), y.floor() + 1):
+        for column in (x.floor(), x.floor() + 1):
+            share = (1 - (y - row).abs()) * (1 - (x - column).abs())
+            inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
+            index = (row.clamp(0, size - 1) * size + column.clamp(0, size - 1)).long()
+            kernel.scatter_add_(1, index, share * inside)
+    return _normalise(kernel.view(-1, size, size))
+
+
+def motion_kernel(length: Tensor, angle: Tensor) -> Tensor:
+    """Straight motion over `length` [B] pixels at `angle` [B] radians above the horizontal."""
+    t = torch.linspace(-0.5, 0.5, 8 * _odd(length.max().item()), device=length.device)
+    t = t * length[:, None]
+    return path_kernel(torch.stack([-t * angle.sin()[:, None], t * angle.cos()[:, None]], -1))
+
+
+def shake_kernel(extent: Tensor, generator: torch.Generator, steps: int = 256) -> Tensor:
+    """Camera shake: a random walk with inertia, about `extent` [B] pixels across.
+
+    Hand tremor as in Boracchi and Foi, 2012, https://doi.org/10.1109/TIP.2012.2192126: the speed is
+    kept for a while, disturbed at random and now and then jerked into another direction.
+    """
+    batch, device = len(extent), extent.device
+    push = torch.randn(batch, steps, 2, generator=generator, device=device)
+    jerk = torch.rand(batch, steps, 1, generator=generator, device=device) < 4 / steps
+    push = push * torch.where(jerk, 8.0, 0.25)
+    inertia = 0.9 + 0.09 * torch.rand(batch, 1, generator=generator, device=device)
+    speed, walk = torch.zeros(batch, 2, device=device), []
+    for step in range(steps):
+        speed = inertia * speed + push[:, step]
+        walk.append(speed)
+    path = torch.stack(walk, 1).cumsum(1)
+    path = path - path.mean(1, keepdim=True)
+    reach = path.norm(dim=-1).amax(1).clamp(min=1e-6)
+    return path_kernel(path * (0.5 * extent / reach)[:, None, None])
+
+
+def to_linear(x: Tensor) -> Tensor:
+    """sRGB values to linear light, both in [0, 1] (IEC 61966-2-1)."""
+    return torch.where(x <= 0.04045, x / 12.92, ((x.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def from_linear(x: Tensor) -> Tensor:
+    """Linear light to sRGB values, both in [0, 1] (IEC 61966-2-1)."""
+    high = 1.055 * x.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(x <= 0.0031308, x * 12.92, high)
+
+
+def blur(x: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve each photo of [B, C, H, W] with its kernel of [B, K, K], or all with one."""
+    height, width = x.shape[-2:]
+    margin = kernel.shape[-1] // 2
+    padded = reflect_pad(x, (margin, margin, margin, margin))
+    size = [next_fast_len(n, real=True) for n in padded.shape[-2:]]
+    spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernel, s=size)[:, None]
+    full = torch.fft.irfft2(spectrum, s=size)
+    return full[..., 2 * margin : 2 * margin + height, 2 * margin : 2 * margin + width].clamp(0, 1)
+
+
+def add_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+    """White Gaussian noise of standard deviation `sigma` [B], in units of the range [0, 1]."""
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    return (x + sigma[:, None, None, None] * noise).clamp(0, 1)
+
+
+def quantise(x: Tensor) -> Tensor:
+    """Round to the 256 levels of an 8-bit file."""
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
+def jpeg(x: Tensor, quality: int) -> Tensor:
+    """Write each photo as JPEG of `quality` 1 to 100 and read it back."""
+    data = encode_jpeg(list((x.clamp(0, 1) * 255).round().byte().cpu()), quality=quality)
+    return torch.stack(decode_jpeg(data, mode=ImageReadMode.RGB)).to(x) / 255
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """One kind of distortion as a person meets it: a name and one strength in a natural unit."""
+
+    label: str
+    unit: str
+    low: float
+    high: float
+    default: float
+    apply: Callable[[Tensor, float, torch.Generator], Tensor]
+    """(photo [1, 3, H, W], strength, generator) -> the same shape."""
+
+
+def _study(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
+    for _pass in range(round(strength)):
+        x = quantise(blur(x, study_kernel(x.device)))
+    return x
+
+
+def _gaussian(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
+    return blur(x, gaussian_kernel(torch.tensor([strength], device=x.device)))
+
+
+def _defocus(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
+    return blur(x, disk_kernel(torch.tensor([strength], device=x.device)))
+
+
+def _motion(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    angle = torch.pi * torch.rand(1, generator=generator, device=x.device)
+    return blur(x, motion_kernel(torch.tensor([strength], device=x.device), angle))
+
+
+def _noise(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    return add_noise(x, torch.tensor([strength / 255], device=x.device), generator)
+
+
+def _jpeg(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
+    return jpeg(x, round(strength))
+
+
+DISTORTIONS: dict[str, Distortion] = {
+    "study": Distortion("The study's blur", "times", 1, 5, 1, _study),
+    "gaussian": Distortion("Gaussian blur", "px (sigma)", 0.3, 5, 1.6, _gaussian),
+    "defocus": Distortion("Defocus", "px (radius)", 0.5, 8, 2.5, _defocus),
+    "motion": Distortion("Straight motion", "px (length)", 1, 31, 9, _motion),
+    "noise": Distortion("Noise", "levels of 255 (sigma)", 0, 50, 8, _noise),
+    "jpeg": Distortion("JPEG", "quality, lower is worse", 5, 100, 30, _jpeg),
+}
+
+
+def distort(x: Tensor, kind: str, strength: float, seed: int = 0) -> Tensor:
+    """Distort one photo [1, 3, H, W] in [0, 1] and round it to 8 bits.
+
+    `strength` is in the unit of `DISTORTIONS[kind]`; `seed` settles what is drawn at random (the
+    noise, the direction of a motion). Raises ValueError for an unknown kind or a strength out of
+    range, in a sentence fit for a visitor.
+    """
+    if kind not in DISTORTIONS:
+        raise ValueError(
+            f"There is no distortion {kind!r}. Choose one of: {', '.join(DISTORTIONS)}."
+        )
+    spec = DISTORTIONS[kind]
+    if not spec.low <= strength <= spec.high:
+        raise ValueError(
+            f"{spec.label} takes a strength from {spec.low:g} to {spec.high:g} {spec.unit}; "
+            f"{strength:g} is outside."
+        )
+    generator = torch.Generator(x.device).manual_seed(int(seed))
+    return quantise(spec.apply(x, float(strength), generator))

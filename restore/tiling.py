@@ -1,0 +1,84 @@
+"""Where tiles lie, and how a photo continues beyond its border."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BORDER = 16
+"""How far a photo is continued beyond its border for the network to see, in pixels."""
+
+
+def _reflected(size: int, before: int, after: int, device: torch.device) -> Tensor:
+    """Indices of a line of `size` pixels continued by mirroring, the edge pixel not repeated."""
+    index = torch.arange(-before, size + after, device=device)
+    if size == 1:
+        return torch.zeros_like(index)
+    period = 2 * (size - 1)
+    return size - 1 - (index % period - (size - 1)).abs()
+
+
+def reflect_pad(x: Tensor, margins: tuple[int, int, int, int]) -> Tensor:
+    """Continue [..., H, W] by mirroring; margins (left, right, top, bottom) of any size, in pixels.
+
+    Unlike torch's own, it mirrors again where a margin is larger than the picture.
+    """
+    left, right, top, bottom = margins
+    rows = _reflected(x.shape[-2], top, bottom, x.device)
+    columns = _reflected(x.shape[-1], left, right, x.device)
+    return x.index_select(-2, rows).index_select(-1, columns)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis, in pixels of the photo: what it yields and what it must read."""
+
+    start: int
+    stop: int
+    low: int
+    high: int
+    """The network reads [low, high) and answers for [start, stop); `low` and `high` may lie beyond
+    the photo, where it continues by mirroring."""
+
+
+def spans(size: int, core: int, context: int, multiple: int) -> list[Span]:
+    """Cut a line of `size` pixels into spans of at most `core` that see `context` pixels around.
+
+    What a span reads has a length that is a multiple of `multiple`, and all lie on one grid of that
+    pitch, so that poolings fall on the same pixels in every tile.
+    """
+
+    def up(n: int) -> int:
+        return -(-n // multiple) * multiple
+
+    context, border = up(context), up(min(context, BORDER))
+    end = up(size + border)
+    step = up(-(-size // max(1, -(-size // core))))
+    return [
+        Span(
+            start,
+            min(start + step, size),
+            max(start - context, -border),
+            min(start + step + context, end),
+        )
+        for start in range(0, size, step)
+    ]
+
+
+def tiles(
+    height: int, width: int, core: int, context: int, multiple: int
+) -> Iterator[tuple[Span, Span]]:
+    """Rows and columns of the tiles of a photo of `height` x `width` pixels, from the top left."""
+    for row in spans(height, core, context, multiple):
+        for column in spans(width, core, context, multiple):
+            yield row, column
+
+
+def read(pixels: Tensor, row: Span, column: Span) -> Tensor:
+    """What the network must see for one tile of [..., H, W], mirrored beyond the photo's border."""
+    rows = _reflected(pixels.shape[-2], -row.low, row.high - pixels.shape[-2], pixels.device)
+    columns = _reflected(
+        pixels.shape[-1], -column.low, column.high - pixels.shape[-1], pixels.device
+    )
+    return pixels.index_select(-2, rows).index_select(-1, columns)

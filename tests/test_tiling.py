@@ -1,0 +1,44 @@
+"""Where tiles lie."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restore.tiling import BORDER, read, reflect_pad, spans
+
+
+@given(
+    size=st.integers(1, 3000),
+    core=st.sampled_from([16, 100, 256, 960]),
+    context=st.integers(0, 64),
+    multiple=st.sampled_from([1, 8, 16]),
+)
+def test_spans_cover_the_line_once_and_see_their_context(size, core, context, multiple):
+    cut = spans(size, core, context, multiple)
+    assert [s.start for s in cut] == [0, *(s.stop for s in cut[:-1])]
+    assert cut[-1].stop == size
+    for span in cut:
+        assert (span.high - span.low) % multiple == 0
+        assert (span.low - cut[0].low) % multiple == 0
+        assert span.start - span.low >= min(context, BORDER)
+        assert span.high - span.stop >= min(context, BORDER)
+        if span.start > context + BORDER + multiple:
+            assert span.start - span.low >= context
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (7, 4)])
+def test_reflection_is_numpys(shape):
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    ours = reflect_pad(torch.from_numpy(x), (3, 9, 8, 2)).numpy()
+    assert np.array_equal(ours, np.pad(x, ((8, 2), (3, 9)), mode="reflect"))
+
+
+def test_tiles_read_the_photo_and_its_mirror():
+    x = torch.arange(40 * 50).view(40, 50)
+    padded = np.pad(x.numpy(), 64, mode="reflect")
+    for row in spans(40, 16, 24, 8):
+        for column in spans(50, 16, 24, 8):
+            expected = padded[row.low + 64 : row.high + 64, column.low + 64 : column.high + 64]
+            assert np.array_equal(read(x, row, column).numpy(), expected)
