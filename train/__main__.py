@@ -1,0 +1,63 @@
+"""The command line: python -m train photos | tiles | fit | evaluate."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import recipes
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+
+def _stop(sentence: str) -> None:
+    """A wrong call: say so and leave with 2."""
+    typer.secho(sentence, err=True, fg="red")
+    raise typer.Exit(2)
+
+
+@app.command()
+def tiles(
+    photos: Annotated[Path, typer.Option(help="Folder of clear photos.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tiles.")] = Path("tiles"),
+    train: Annotated[int, typer.Option(help="Tiles to train on.")] = 21_000,
+    val: Annotated[int, typer.Option(help="Tiles to validate with.")] = 3_378,
+    seed: Annotated[int, typer.Option(help="Settles which crops are taken.")] = 0,
+) -> None:
+    """Cut photos into tiles of 128 x 128."""
+    from .tiles import NotEnoughPhotosError, make
+
+    try:
+        make(photos, out, train, val, seed)
+    except (NotEnoughPhotosError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command()
+def fit(
+    recipe: Annotated[str, typer.Argument(help=f"One of: {', '.join(recipes.names())}.")],
+    tiles: Annotated[Path, typer.Option(help="Folder made by `tiles`.")] = Path("tiles"),
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    minutes: Annotated[float, typer.Option(help="Stop at a checkpoint after this.")] = math.inf,
+) -> None:
+    """Train the weights that a recipe describes."""
+    from restore.weights import WeightsError
+
+    from .fit import fit as run
+
+    try:
+        chosen = recipes.find(recipe)
+        if not (tiles / "train.npy").exists() or not (tiles / "val.npy").exists():
+            _stop(f"There are no tiles in {tiles}. Make them with: python -m train tiles")
+        name = recipe.replace("_", "-")
+        if (out / name / "checkpoint.pt").exists() and not resume:
+            _stop(f"{out / name} holds a run already. Add --resume, or name another --out.")
+        typer.echo(f"weights: {run(chosen, name, tiles, out, resume, minutes)}")
+    except (KeyError, WeightsError, OSError) as error:
+        _stop(str(error.args[0] if isinstance(error, KeyError) else error))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,19 @@
+"""U-Net-1024 for all blurs, grown from the trained U-Net-512 by Net2Net widening.
+
+python -m train fit unet-1024
+
+It computes what U-Net-512 does before its first step, so a short run takes it past the small one
+also where hardware is slow.
+"""
+
+from . import Recipe
+
+recipe = Recipe(
+    model="unet-1024",
+    images=9_600,
+    lr=5e-4,
+    warmup=60,
+    ema=0.99,
+    start="unet-512",
+    validate_every=1_600,
+)

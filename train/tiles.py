@@ -1,0 +1,154 @@
+"""From a folder of photos to tiles of 128 x 128, stored so that an epoch costs no decoding.
+
+A folder of tiles holds `train.npy` and `val.npy` (uint8 [N, 128, 128, 3], memory-mapped when read)
+and `manifest.csv`, a row per tile: where it comes from, how it was cut, the SHA-256 of its pixels.
+"""
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+SIZE = 128
+CROPS = 24
+"""Crops tried per photo, beside the whole photo."""
+SCALES = (1.0, 1.0, 0.75, 0.5)
+LOOKS = ("colour",) * 8 + ("grey", "faded")
+BLANK, SOFT = 6.0, 2.0
+"""Below these a tile teaches nothing: deviation of luma; mean absolute Laplacian (levels)."""
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A row of the manifest; `box` is left, top, right, bottom in the upright photo."""
+
+    split: str
+    index: int
+    photo: str
+    rank: int
+    box: str
+    look: str
+    sha256: str
+
+
+class NotEnoughPhotosError(Exception):
+    """The photos do not yield the tiles asked for; the message says how many they do."""
+
+
+def make(photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: int = 0) -> None:
+    """Cut `train` and `val` tiles and write them to `out`.
+
+    A folder with the subfolders train/ and val/ is taken as split already; otherwise photos are
+    dealt out by the hash of their bytes, so that no photo is ever on both sides. Near-duplicates
+    (difference hash within 4 of 64 bits) are dropped, from the training side first.
+    """
+    splits = _split(photos, train, val)
+    out.mkdir(parents=True, exist_ok=True)
+    rows: list[Tile] = []
+    seen: list[int] = []
+    for split, count in (("val", val), ("train", train)):
+        rows += _write(split, splits[split], photos, out, count, seed, seen)
+    partial = out / "manifest.csv.part"
+    with partial.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Tile)])
+        writer.writerows(astuple(row) for row in rows)
+    partial.rename(out / "manifest.csv")
+
+
+def _split(photos: Path, train: int, val: int) -> dict[str, list[Path]]:
+    files = sorted(p for p in photos.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise NotEnoughPhotosError(f"No photos in {photos}. Name a folder with JPEG or PNG files.")
+    if (photos / "train").is_dir() and (photos / "val").is_dir():
+        return {s: [p for p in files if photos / s in p.parents] for s in ("train", "val")}
+    sides: dict[str, list[Path]] = {"train": [], "val": []}
+    for file in files:
+        deal = int.from_bytes(hashlib.sha256(file.read_bytes()).digest()[:8]) / 2**64
+        sides["val" if deal < val / (train + val) else "train"].append(file)
+    return sides
+
+
+def _write(
+    split: str, files: list[Path], root: Path, out: Path, count: int, seed: int, seen: list[int]
+) -> list[Tile]:
+    """Choose `count` tiles, first the whole photos, then first crops and so on; store them."""
+    chosen: list[tuple[Tile, np.ndarray]] = []
+    for file in tqdm(files, desc=f"{split} tiles", unit="photo"):
+        try:
+            with Image.open(file) as opened:
+                image = ImageOps.exif_transpose(opened).convert("RGB")
+        except (OSError, Image.DecompressionBombError) as error:
+            tqdm.write(f"{file}: left out, it cannot be read ({error})")
+            continue
+        fingerprint = _difference_hash(image)
+        if any((fingerprint ^ other).bit_count() <= 4 for other in seen):
+            tqdm.write(f"{file}: left out, near-duplicate")
+            continue
+        seen.append(fingerprint)
+        chosen += _cut(split, image, file.relative_to(root).as_posix(), seed)
+    chosen.sort(key=lambda pair: (pair[0].rank, pair[0].sha256))
+    if len(chosen) < count:
+        raise NotEnoughPhotosError(
+            f"{len(files)} photos for {split} yield {len(chosen):,} good tiles, not {count:,}. "
+            f"Add photos, or ask for fewer tiles with --{split} {len(chosen)}."
+        )
+    chosen = chosen[:count]
+    partial = out / f"{split}.npy.part"
+    store = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, SIZE, SIZE, 3))
+    for index, (_, pixels) in enumerate(chosen):
+        store[index] = pixels
+    store.flush()
+    os.replace(partial, out / f"{split}.npy")
+    return [Tile(**{**vars(tile), "index": i}) for i, (tile, _) in enumerate(chosen)]
+
+
+def _cut(split: str, image: Image.Image, name: str, seed: int) -> Iterator[tuple[Tile, np.ndarray]]:
+    """The whole photo squeezed into a tile as in the study, then crops at several scales."""
+    rng = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()[:8]])
+    for rank in range(CROPS + 1):
+        box, look = (0, 0, *image.size), LOOKS[rng.integers(len(LOOKS))]
+        if rank:
+            side = round(SIZE / SCALES[rng.integers(len(SCALES))])
+            if min(image.size) < side:
+                continue
+            left, top = (int(rng.integers(extent - side + 1)) for extent in image.size)
+            box = (left, top, left + side, top + side)
+        tile = image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=box)
+        pixels = _apply_look(np.asarray(tile), look, rng)
+        if _teaches(pixels):
+            digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+            yield Tile(split, 0, name, rank, " ".join(map(str, box)), look, digest), pixels
+
+
+def _apply_look(pixels: np.ndarray, look: str, rng: np.random.Generator) -> np.ndarray:
+    """Grey copies and faded colours: B&W and vintage photos are among what people bring."""
+    if look == "colour":
+        return pixels
+    grey = pixels @ np.array([0.299, 0.587, 0.114])
+    if look == "grey":
+        return np.repeat(grey.round().astype(np.uint8)[..., None], 3, -1)
+    strength, tint = rng.uniform(0.3, 0.8), rng.uniform(0.85, 1.0, 3)
+    mixed = strength * grey[..., None] + (1 - strength) * pixels
+    return (mixed * tint + 255 * 0.05).clip(0, 255).round().astype(np.uint8)
+
+
+def _teaches(pixels: np.ndarray) -> bool:
+    luma = pixels @ np.array([0.299, 0.587, 0.114])
+    laplacian = (
+        4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
+    )
+    return luma.std() > BLANK and np.abs(laplacian).mean() > SOFT
+
+
+def _difference_hash(image: Image.Image) -> int:
+    """64 bits: is each pixel of a 9 x 8 thumbnail brighter than its right neighbour?"""
+    small = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
+    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes())
