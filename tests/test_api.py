@@ -1,0 +1,79 @@
+"""The page's three endpoints, through gradio_client."""
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from gradio_client import Client, handle_file
+
+from restore import MODELS, load
+from restore.photo import decode, pixels
+
+pytestmark = pytest.mark.slow
+BLURRED, CLEAR = str(EXAMPLES / "cat-study.png"), str(EXAMPLES / "cat.jpg")
+
+
+@pytest.fixture(scope="module")
+def client(page_url, tmp_path_factory):
+    return Client(page_url, verbose=False, download_files=str(tmp_path_factory.mktemp("files")))
+
+
+def picture(value) -> np.ndarray:
+    return pixels(decode(value["path"] if isinstance(value, dict) else value))
+
+
+def test_only_the_three_endpoints_are_public(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/restore", "/compare", "/distort"}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_restore_gives_what_the_library_gives(client, model):
+    pair, scores, download = client.predict(
+        handle_file(BLURRED), model, handle_file(CLEAR), api_name="/restore"
+    )
+    before, after = (picture(half) for half in pair)
+    assert np.array_equal(before, picture(BLURRED))
+    assert np.array_equal(after, load(model).restore(picture(BLURRED)))
+    assert np.array_equal(picture(download), after)
+    assert scores["headers"] == ["", "PSNR", "SSIM", "Sharpness"]
+    assert [row[0] for row in scores["data"]] == ["before", "after"]
+    assert float(scores["data"][1][1]) > float(scores["data"][0][1])
+
+
+def test_restore_without_a_reference_invents_no_score(client):
+    _, scores, _ = client.predict(handle_file(BLURRED), "cnn", None, api_name="/restore")
+    assert scores["data"][1][1:3] == ["–", "–"]
+
+
+def test_compare_gives_each_result_as_it_is_ready(client):
+    job = client.submit(
+        handle_file(BLURRED), ["cnn", "gan"], handle_file(CLEAR), api_name="/compare"
+    )
+    gallery, scores = job.result()
+    assert [item["caption"] for item in gallery] == ["input", "cnn", "gan"]
+    assert [row[0] for row in scores["data"]] == ["input", "cnn", "gan"]
+    assert sorted({len(output[0]) for output in job.outputs()}) == [1, 2, 3]
+
+
+def test_distort_is_repeatable(client):
+    call = [handle_file(CLEAR), "motion", 11, 4]
+    first, second = (picture(client.predict(*call, api_name="/distort")) for _ in range(2))
+    other = picture(client.predict(*call[:-1], 5, api_name="/distort"))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "sentence"),
+    [
+        ("/restore", (CLEAR, "magic", None), "There is no model 'magic'"),
+        ("/compare", (CLEAR, [], None), "Tick at least one model"),
+        ("/distort", (CLEAR, "smear", 1, 0), "There is no distortion 'smear'"),
+        ("/distort", (CLEAR, "gaussian", 1000, 0), "takes a strength from 0.3 to 5"),
+        ("/distort", (__file__, "gaussian", 1, 0), "test_api.py: it is not a photo"),
+    ],
+)
+def test_wrong_calls_get_a_sentence(client, endpoint, arguments, sentence):
+    photo, *others = arguments
+    with pytest.raises(Exception, match=sentence):
+        client.predict(handle_file(photo), *others, api_name=endpoint)
