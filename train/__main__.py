@@ -1,6 +1,7 @@
 """The command line: python -m train photos | tiles | fit | evaluate."""
 
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,38 @@ def _stop(sentence: str) -> None:
     """A wrong call: say so and leave with 2."""
     typer.secho(sentence, err=True, fg="red")
     raise typer.Exit(2)
+
+
+class Source(StrEnum):
+    pexels = "pexels"
+    public = "public"
+    folder = "folder"
+
+
+@app.command()
+def photos(
+    source: Annotated[Source, typer.Argument(help="Where clear photos come from.")],
+    out: Annotated[Path, typer.Option(help="Folder for the photos.")] = Path("photos"),
+    folder: Annotated[Path | None, typer.Option(help="With `folder`: your photos.")] = None,
+) -> None:
+    """Get clear photos: from Pexels, from the public sets of our weights, or from a folder."""
+    from . import pexels
+    from . import photos as sources
+    from .album import SourceError
+
+    try:
+        if source is Source.pexels:
+            report = pexels.fetch(out)
+        elif source is Source.public:
+            report = sources.fetch_public(out)
+        elif folder:
+            report = sources.take_folder(folder, out)
+        else:
+            _stop("Name your folder of photos: python -m train photos folder --folder FOLDER")
+    except (SourceError, OSError) as error:
+        _stop(str(error))
+    typer.echo(str(report))
+    raise typer.Exit(1 if report.failed else 0)
 
 
 @app.command()
