@@ -36,6 +36,7 @@ except ImportError:
 
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
 DEFAULT_MODEL = "unet-512"
+BUTTONS = ["download", "fullscreen"]
 SCORES = ["", "PSNR", "SSIM", "Sharpness"]
 SCORES_NOTE = (
     "PSNR (dB) and SSIM compare with the clear original and need one. Sharpness, 0 to 1, needs "
@@ -117,9 +118,6 @@ def restore_photo(
     Returns:
         the pair (before, after) as PNG, the table of scores, the result for download.
     """
-    if not photo:
-        yield None, None, gr.DownloadButton(interactive=False)
-        return
     with sentences(), tempfile.TemporaryDirectory() as folder:
         before = opened(photo, "photo")
         clear = comparable(reference, before)
@@ -131,6 +129,16 @@ def restore_photo(
         yield paths, gr.skip(), gr.DownloadButton(value=paths[1], interactive=True)
         rows = [scores("before", pixels(before), clear), scores("after", pixels(after), clear)]
         yield gr.skip(), rows, gr.skip()
+
+
+def restore_if_any(
+    photo: Upload, model: str, reference: Upload = None, progress: gr.Progress = gr.Progress()
+) -> Iterator[tuple]:
+    """What a changed photo or setting calls: taking the photo away is no mistake."""
+    if photo:
+        yield from restore_photo(photo, model, reference, progress)
+    else:
+        yield None, None, gr.DownloadButton(interactive=False)
 
 
 @on_gpu
@@ -194,7 +202,9 @@ def distort_photo(photo: Upload, kind: str, strength: float, seed: int = 0) -> I
 
 
 def picture(label: str, **options) -> gr.Image:
-    return gr.Image(type="filepath", image_mode=None, label=label, height=280, **options)
+    return gr.Image(
+        type="filepath", image_mode=None, label=label, height=280, buttons=BUTTONS, **options
+    )
 
 
 def describe(model: str) -> str:
@@ -255,17 +265,20 @@ def restore_tab(work: dict) -> None:
             )
         with gr.Column(scale=3, min_width=320):
             view = result_view("restore")
-    run = gr.on(
-        [photo.change, reference.change, model.change, again.click],
-        restore_photo,
-        [photo, model, reference],
-        view,
-        api_name="restore",
-        show_progress_on=view[0],
-        trigger_mode="always_last",
+    call = {
+        "inputs": [photo, model, reference],
+        "outputs": view,
+        "show_progress_on": view[0],
         **work,
-    )
-    stop.click(None, cancels=run, api_visibility="private")
+    }
+    changes = [photo.change, reference.change, model.change]
+    runs = [
+        again.click(restore_photo, api_name="restore", **call),
+        gr.on(
+            changes, restore_if_any, api_visibility="private", trigger_mode="always_last", **call
+        ),
+    ]
+    stop.click(None, cancels=runs, api_visibility="private")
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
     examples.click(
         lambda index: (blurred[index], clear_original(blurred[index])),
@@ -299,6 +312,7 @@ def compare_tab(work: dict) -> None:
                 height="auto",
                 object_fit="contain",
                 format="png",
+                buttons=BUTTONS,
             )
             table = score_table("compare")
     run = go.click(

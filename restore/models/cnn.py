@@ -18,6 +18,9 @@ class CNN(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(64, 3, 5, padding=2),
         )
+        for layer in (self.layers[0], self.layers[2]):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.layers[-1].weight)
         nn.init.zeros_(self.layers[-1].bias)
 

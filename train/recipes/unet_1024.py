@@ -10,8 +10,8 @@ from . import Recipe
 
 recipe = Recipe(
     model="unet-1024",
-    images=9_600,
-    lr=5e-4,
+    images=6_400,
+    lr=2e-4,
     warmup=60,
     ema=0.99,
     start="unet-512",
