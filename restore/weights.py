@@ -70,13 +70,23 @@ def locate(name: str, weights: str | os.PathLike | None = None) -> Path:
 
 def _download(repo: str, revision: str | None, name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     fetch = {"revision": revision, "allow_patterns": [f"{name}/*.json", f"{name}/*.safetensors"]}
     try:
         return Path(snapshot_download(repo, **fetch))
     except LocalEntryNotFoundError:
         reason = "the Hub is out of reach and the weights are not in the cache yet"
+    except RevisionNotFoundError:
+        reason = f"the repo has no revision {revision}"
+    except RepositoryNotFoundError:
+        reason = "there is no such repo, or it is private and no token is set"
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
     raise WeightsError(f"The weights of {name} could not be fetched from {repo}: {reason}.")

@@ -25,14 +25,16 @@ class Hub(BaseHTTPRequestHandler):
     """What snapshot_download asks of the Hub: the list of files of a revision, and the files."""
 
     def do_GET(self):
-        known = {"/api/models/org/repo/revision/main", f"/api/models/org/repo/revision/{COMMIT}"}
         path = self.path.split("?")[0]
         prefix = f"/org/repo/resolve/{COMMIT}/"
-        if path in known:
-            siblings = [{"rfilename": name} for name in FILES]
-            self._answer(
-                json.dumps({"id": "org/repo", "sha": COMMIT, "siblings": siblings}).encode()
-            )
+        if path == "/api/models/org/repo/revision/main":
+            self._answer(json.dumps({"id": "org/repo", "sha": COMMIT}).encode())
+        elif path == f"/api/models/org/repo/tree/{COMMIT}":
+            tree = [
+                {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
+                for name, data in FILES.items()
+            ]
+            self._answer(json.dumps(tree).encode())
         elif path.startswith(prefix) and path.removeprefix(prefix) in FILES:
             self._answer(FILES[path.removeprefix(prefix)])
         else:

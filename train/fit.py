@@ -72,7 +72,7 @@ def fit(
             part.load_state_dict(saved[key])
         history = saved["history"]
     first = len(history) and history[-1]["step"]
-    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
+    model, optimizer = accelerator.prepare(model, optimizer)
 
     began, window = time.monotonic(), time.monotonic()
     every = recipe.validate_every // recipe.batch
@@ -107,13 +107,10 @@ def fit(
         done = step + 1
         if done % every and done < steps:
             continue
-        rate = (
-            (every if done % every == 0 else done % every)
-            * recipe.batch
-            / (time.monotonic() - window)
-        )
+        since = done % every or every
+        rate = since * recipe.batch / (time.monotonic() - window)
         scores = validate(ema.module, validation, accelerator)
-        means = {key: value / (done % every or every) for key, value in sums.items()}
+        means = {key: value / since for key, value in sums.items()}
         history.append(
             {"step": done, "images": done * recipe.batch, "images_per_s": rate, **means, **scores}
         )
