@@ -149,6 +149,7 @@ def save_model(model: nn.Module, name: str, weights: Path, **facts: object) -> P
         "sha256": hashlib.sha256(data).hexdigest(),
         **facts,
     }
+    partial.chmod(0o644)  # safetensors writes for the owner only
     partial.replace(folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return folder

@@ -92,5 +92,50 @@ def fit(
         _stop(str(error.args[0] if isinstance(error, KeyError) else error))
 
 
+@app.command()
+def evaluate(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Which models; all by default.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Folder or Hub repo ORG/REPO.")] = None,
+    photos: Annotated[list[Path] | None, typer.Option(help="Clear photos; repeatable.")] = None,
+    suite: Annotated[str, typer.Option(help="Suites, with commas between; or all.")] = "all",
+    validation: Annotated[
+        Path | None, typer.Option(help="Clear photos to tune the plain opponents on.")
+    ] = None,
+    levin: Annotated[Path | None, typer.Option(help="Levin09.mat, for the suite shake.")] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Folders of blurred and of clear photos.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many photos, evenly spread.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    write: Annotated[bool, typer.Option(help="Write metrics.json beside the weights.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write all rows to this JSON file.")] = None,
+) -> None:
+    """Measure models beside plain opponents."""
+    from restore.models import MODELS
+
+    from .evaluate import evaluate as run
+    from .suites import SUITES, EvaluationError
+
+    try:
+        run(
+            models or list(MODELS),
+            weights,
+            photos or [],
+            list(SUITES) if suite == "all" else suite.split(","),
+            out=out,
+            levin=levin,
+            validation=validation,
+            pairs=pairs,
+            device=device,
+            opponents=validation is not None,
+            limit=limit,
+            write=write,
+        )
+    except EvaluationError as error:
+        _stop(str(error))
+
+
 if __name__ == "__main__":
     app()

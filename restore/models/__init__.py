@@ -34,7 +34,7 @@ MODELS: dict[str, ModelSpec] = {
     "unet-512": ModelSpec(
         build=lambda: UNet(32),
         multiple=16,
-        context=64,
+        context=80,
         blur=UNET_BLUR,
         sentence="U-Net, bottleneck of 512: nearly the quality of the large one at a quarter of "
         "the cost.",
@@ -42,7 +42,7 @@ MODELS: dict[str, ModelSpec] = {
     "unet-1024": ModelSpec(
         build=lambda: UNet(64),
         multiple=16,
-        context=64,
+        context=80,
         blur=UNET_BLUR,
         sentence="U-Net, bottleneck of 1024: the best quality, the slowest.",
     ),
@@ -56,7 +56,7 @@ MODELS: dict[str, ModelSpec] = {
     "gan": ModelSpec(
         build=lambda: UNet(16),
         multiple=16,
-        context=64,
+        context=80,
         blur="soft focus, light noise",
         sentence="A small U-Net trained against a critic: crisper than the CNN, and it may invent "
         "texture.",

@@ -10,10 +10,10 @@ from . import Recipe
 
 recipe = Recipe(
     model="unet-1024",
-    images=6_400,
+    images=4_000,
     lr=2e-4,
-    warmup=60,
+    warmup=30,
     ema=0.99,
     start="unet-512",
-    validate_every=1_600,
+    validate_every=2_000,
 )
