@@ -128,7 +128,7 @@ def restore_photo(
         encode(after, paths[1])
         yield paths, gr.skip(), gr.DownloadButton(value=paths[1], interactive=True)
         rows = [scores("before", pixels(before), clear), scores("after", pixels(after), clear)]
-        yield gr.skip(), rows, gr.skip()
+        yield paths, rows, paths[1]  # all of it again: a program reads the last answer only
 
 
 def restore_if_any(
@@ -138,7 +138,7 @@ def restore_if_any(
     if photo:
         yield from restore_photo(photo, model, reference, progress)
     else:
-        yield None, None, gr.DownloadButton(interactive=False)
+        yield None, None, gr.DownloadButton(value=None, interactive=False)
 
 
 @on_gpu
