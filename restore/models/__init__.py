@@ -28,7 +28,7 @@ class ModelSpec:
     """One sentence for the page."""
 
 
-UNET_BLUR = "soft focus, slight defocus and shake, light noise and JPEG"
+UNET_BLUR = "soft focus, slight defocus, light noise and JPEG"
 
 MODELS: dict[str, ModelSpec] = {
     "unet-512": ModelSpec(
