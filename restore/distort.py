@@ -4,13 +4,15 @@ Everything is batched torch, runs on the device of its input and is deterministi
 are float [B, 3, H, W] in [0, 1]; kernels are [B, K, K], K odd, and sum to 1. Borders reflect.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image
 from scipy.fft import next_fast_len
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
 
 from .tiling import reflect_pad
 
@@ -144,8 +146,12 @@ def quantise(x: Tensor) -> Tensor:
 
 def jpeg(x: Tensor, quality: int) -> Tensor:
     """Write each photo as JPEG of `quality` 1 to 100 and read it back."""
-    data = encode_jpeg(list((x.clamp(0, 1) * 255).round().byte().cpu()), quality=quality)
-    return torch.stack(decode_jpeg(data, mode=ImageReadMode.RGB)).to(x) / 255
+    written = []
+    for levels in (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy():
+        file = io.BytesIO()
+        Image.fromarray(levels).save(file, "JPEG", quality=quality)
+        written.append(np.asarray(Image.open(file)))
+    return torch.from_numpy(np.stack(written)).permute(0, 3, 1, 2).to(x) / 255
 
 
 @dataclass(frozen=True)
