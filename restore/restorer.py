@@ -148,10 +148,9 @@ class Restorer:
         for done, (row, column) in enumerate(plan):
             progress(done / len(plan))
             tile = tiling.read(photo, row, column).to(self.device).float() / scale
-            output = self._run(tile[None])[0]
-            output = output[
-                :, row.start - row.low : row.stop - row.low, column.start - column.low :
-            ][..., : column.stop - column.start]
+            rows = slice(row.start - row.low, row.stop - row.low)
+            columns = slice(column.start - column.low, column.stop - column.low)
+            output = self._run(tile[None])[0, :, rows, columns]
             if grey:
                 output = output.mean(0, keepdim=True).expand_as(output)
             levels = (output.clamp(0, 1) * scale).round().cpu().numpy()

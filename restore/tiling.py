@@ -22,7 +22,8 @@ def _reflected(size: int, before: int, after: int, device: torch.device) -> Tens
 def reflect_pad(x: Tensor, margins: tuple[int, int, int, int]) -> Tensor:
     """Continue [..., H, W] by mirroring; margins (left, right, top, bottom) of any size, in pixels.
 
-    Unlike torch's own, it mirrors again where a margin is larger than the picture.
+    Unlike torch's own, it mirrors again where a margin is larger than the picture. Negative margins
+    cut off.
     """
     left, right, top, bottom = margins
     rows = _reflected(x.shape[-2], top, bottom, x.device)
@@ -77,8 +78,6 @@ def tiles(
 
 def read(pixels: Tensor, row: Span, column: Span) -> Tensor:
     """What the network must see for one tile of [..., H, W], mirrored beyond the photo's border."""
-    rows = _reflected(pixels.shape[-2], -row.low, row.high - pixels.shape[-2], pixels.device)
-    columns = _reflected(
-        pixels.shape[-1], -column.low, column.high - pixels.shape[-1], pixels.device
-    )
-    return pixels.index_select(-2, rows).index_select(-1, columns)
+    height, width = pixels.shape[-2:]
+    margins = (-column.low, column.high - width, -row.low, row.high - height)
+    return reflect_pad(pixels, margins)

@@ -24,6 +24,7 @@ from restore.models import MODELS
 from restore.weights import load_model, save_model
 
 from .gan import Adversarial
+from .mixture import Mixture
 from .recipes import Recipe
 from .widen import widen_unet
 
@@ -177,9 +178,7 @@ def _freeze_validation(recipe: Recipe, tiles: Path) -> tuple[Tensor, Tensor]:
     clear = torch.from_numpy(store[chosen]).permute(0, 3, 1, 2)
     half = len(clear) // 2
     generator = torch.Generator().manual_seed(0)
-    study = type(recipe.mixture)(
-        clear=0, study=1, gaussian=0, disk=0, motion=0, shake=0, noisy=0, jpeg=0
-    )
+    study = Mixture(clear=0, study=1, gaussian=0, disk=0, motion=0, shake=0, noisy=0, jpeg=0)
     parts = []
     for mixture, part in ((study, clear[:half]), (recipe.mixture, clear[half:])):
         for some in part.float().div(255).split(32):

@@ -17,12 +17,8 @@ def widen_unet(narrow: nn.Module, wide: nn.Module, seed: int = 0) -> nn.Module:
         outputs, inputs = (1, 0) if transposed else (0, 1)
         if value.ndim == 4 and target[key].shape[inputs] != value.shape[inputs]:
             value = _share(value, inputs, generator)
-        if (
-            value.ndim
-            and target[key].shape[outputs if value.ndim == 4 else 0]
-            != value.shape[outputs if value.ndim == 4 else 0]
-        ):
-            value = value.repeat_interleave(2, outputs if value.ndim == 4 else 0)
+        if value.ndim and target[key].shape[outputs] != value.shape[outputs]:
+            value = value.repeat_interleave(2, outputs)
         target[key] = value
     wide.load_state_dict(target)
     return wide
