@@ -1,4 +1,4 @@
-"""The command line: python -m train photos | tiles | fit | evaluate."""
+"""The command line: python -m train photos | tiles | fit | evaluate | report."""
 
 import math
 from enum import StrEnum
@@ -109,7 +109,7 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many photos, evenly spread.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    write: Annotated[bool, typer.Option(help="Write metrics.json beside the weights.")] = False,
+    write: Annotated[bool, typer.Option(help="Record the figures beside the weights.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write all rows to this JSON file.")] = None,
 ) -> None:
     """Measure models beside plain opponents."""
@@ -134,6 +134,20 @@ def evaluate(
             write=write,
         )
     except EvaluationError as error:
+        _stop(str(error))
+
+
+@app.command()
+def report(
+    weights: Annotated[Path, typer.Option(help="Folder of weights.")] = Path("weights"),
+) -> None:
+    """Write the tables of README and model card from what `evaluate` and `bench` recorded."""
+    from .report import ReportError, write
+
+    try:
+        for path in write(weights):
+            typer.echo(f"{path}: tables written")
+    except (ReportError, OSError) as error:
         _stop(str(error))
 
 
