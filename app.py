@@ -15,12 +15,11 @@ import gradio as gr
 import numpy as np
 import torch
 import typer
-from PIL import Image
 
 from restore import MODELS, Restorer, load
 from restore.distort import DISTORTIONS, distort
 from restore.metrics import SMALLEST, psnr, sharpness, ssim
-from restore.photo import PhotoError, decode, encode, pixels
+from restore.photo import Photo, PhotoError, decode, encode
 from restore.restorer import DeviceError, choose_device
 from restore.weights import WeightsError
 
@@ -63,7 +62,7 @@ def sentences() -> Iterator[None]:
         raise gr.Error(str(error), duration=None, title="This did not work") from None
 
 
-def opened(upload: Upload, what: str) -> Image.Image:
+def opened(upload: Upload, what: str) -> Photo:
     if not upload or not upload.get("path"):
         raise PhotoError(f"There is no {what} yet: drop, paste or pick one first.")
     try:
@@ -89,16 +88,17 @@ def scores(label: str, photo: np.ndarray, reference: np.ndarray | None) -> list[
     return [label, decibels, "too small" if small else f"{ssim(photo, reference):.4f}", sharp]
 
 
-def comparable(reference: Upload, photo: Image.Image) -> np.ndarray | None:
+def comparable(reference: Upload, photo: Photo) -> np.ndarray | None:
     """The clear reference, or None where there is none of the photo's size."""
     if not reference:
         return None
     clear = opened(reference, "clear reference")
     if clear.size == photo.size:
-        return pixels(clear)
+        return clear.levels()
     gr.Warning(
-        f"The photo is {photo.width} x {photo.height} pixels and its clear reference {clear.width} "
-        f"x {clear.height}. PSNR and SSIM need two of the same size, so there are none.",
+        f"The photo is {photo.size[0]} x {photo.size[1]} pixels and its clear reference "
+        f"{clear.size[0]} x {clear.size[1]}. PSNR and SSIM need two of the same size, so there are "
+        "none.",
         title="Not compared",
     )
     return None
@@ -127,7 +127,7 @@ def restore_photo(
         encode(before, paths[0])
         encode(after, paths[1])
         yield paths, gr.skip(), gr.DownloadButton(value=paths[1], interactive=True)
-        rows = [scores("before", pixels(before), clear), scores("after", pixels(after), clear)]
+        rows = [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
         yield paths, rows, paths[1]  # all of it again: a program reads the last answer only
 
 
@@ -175,7 +175,7 @@ def compare_models(
             path = Path(folder, f"{stem(photo)}-{name}.png")
             encode(result, path)
             shown.append((path, name))
-            rows.append(scores(name, pixels(result), clear))
+            rows.append(scores(name, result.levels(), clear))
             yield shown, rows
         yield shown, rows
 
@@ -193,11 +193,11 @@ def distort_photo(photo: Upload, kind: str, strength: float, seed: int = 0) -> I
         the distorted photo as PNG, 8-bit RGB.
     """
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        clear = torch.from_numpy(pixels(opened(photo, "clear photo")).copy())
+        clear = torch.from_numpy(opened(photo, "clear photo").levels().copy())
         x = clear.permute(2, 0, 1)[None].float() / 255
         levels = distort(x, kind, strength, int(seed))[0].permute(1, 2, 0).mul(255).round().byte()
         path = Path(folder, f"{stem(photo)}-{kind}.png")
-        encode(Image.fromarray(levels.numpy()), path)
+        encode(Photo(levels.numpy()), path)
         yield str(path)
 
 
