@@ -14,6 +14,7 @@ from ..restorer import choose_device
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
+from .texts import I18N, t
 
 LAUNCH = {
     "theme": gr.themes.Soft(font=["system-ui", "sans-serif"]),
@@ -21,6 +22,7 @@ LAUNCH = {
     "run_history": False,
     "max_file_size": "100mb",
     "footer_links": ["api"],
+    "i18n": I18N,
 }
 """How the page wants to be launched, wherever it listens."""
 
@@ -32,12 +34,12 @@ def build() -> gr.Blocks:
     work = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "models"}
     with gr.Blocks(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
         gr.Markdown(
-            f"# Restore blurred photos\nRuns on **{name}**. Your photos are deleted after an hour."
+            t("page_title") + f"\nRuns on **{name}**. Your photos are deleted after an hour."
         )
-        with gr.Tab("Restore"):
+        with gr.Tab(t("restore_tab")):
             restore_tab(work)
-        with gr.Tab("Compare"):
+        with gr.Tab(t("compare_tab")):
             compare_tab(work)
-        with gr.Tab("Laboratory"):
+        with gr.Tab(t("laboratory_tab")):
             laboratory_tab(work)
     return page.queue(max_size=8)
