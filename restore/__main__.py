@@ -13,7 +13,7 @@ from rich.table import Table
 from . import MODELS, Restorer, load
 from .metrics import psnr, ssim
 from .models import count_parameters
-from .photo import SUFFIXES, PhotoError, decode, encode, pixels
+from .photo import SUFFIXES, PhotoError, decode, encode
 from .restorer import DeviceError
 from .weights import WeightsError, locate, read_config
 
@@ -93,10 +93,10 @@ def _restore(
     photo = decode(source)
     restored = restorer.restore(photo)
     target.parent.mkdir(parents=True, exist_ok=True)
-    encode(restored, target, keep_metadata, overwrite)
+    encode(restored, target, "keep" if keep_metadata else "strip", overwrite)
     line = f"{source} -> {target}"
     if reference and (truth := reference / source.name).exists():
-        before, after, clear = (pixels(p) for p in (photo, restored, decode(truth)))
+        before, after, clear = (p.levels() for p in (photo, restored, decode(truth)))
         line += (
             f"  PSNR {psnr(before, clear):.2f} -> {psnr(after, clear):.2f} dB"
             f"  SSIM {ssim(before, clear):.4f} -> {ssim(after, clear):.4f}"

@@ -10,6 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import tiling
 from .models import MODELS
+from .photo import Photo
 from .weights import load_model
 
 CORE = 960
@@ -75,15 +76,17 @@ class Restorer:
 
     def restore(
         self,
-        photo: Image.Image | np.ndarray,
+        photo: Photo | Image.Image | np.ndarray,
         progress: Callable[[float], None] = lambda share: None,
-    ) -> Image.Image | np.ndarray:
+    ) -> Photo | Image.Image | np.ndarray:
         """Restore a photo; the result has the same type, mode and size.
 
-        `photo` is a PIL image of any mode, or a uint8 or uint16 array [H, W], [H, W, 3] or
-        [H, W, 4] (the fourth channel, alpha, is kept as it is). Grey photos stay grey.
+        `photo` is a `Photo`, a PIL image of any mode, or a uint8 or uint16 array [H, W], [H, W, 3]
+        or [H, W, 4] (the fourth channel, alpha, is kept as it is). Grey photos stay grey.
         `progress` is called with the share done, 0 to 1. Raises TypeError or ValueError.
         """
+        if isinstance(photo, Photo):
+            return photo.with_colours(self._restore_pixels(photo.colours, progress))
         if isinstance(photo, Image.Image):
             return self._restore_image(photo, progress)
         if not isinstance(photo, np.ndarray) or photo.dtype not in (np.uint8, np.uint16):
