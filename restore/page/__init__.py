@@ -4,6 +4,7 @@ Only this package and app.py know gradio.
 """
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -11,14 +12,17 @@ import gradio as gr
 import torch
 
 from ..restorer import choose_device
+from . import viewer
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
+from .results import RUNS
 from .texts import I18N, t
 
 LAUNCH = {
     "theme": gr.themes.Soft(font=["system-ui", "sans-serif"]),
-    "css": ".note { font-size: var(--text-sm); opacity: 0.75 }",
+    "css_paths": Path(__file__).with_name("style.css"),
+    "head": viewer.head(),
     "run_history": False,
     "max_file_size": "100mb",
     "footer_links": ["api"],
@@ -42,4 +46,5 @@ def build() -> gr.Blocks:
             compare_tab(work)
         with gr.Tab(t("laboratory_tab")):
             laboratory_tab(work)
+        page.unload(RUNS.leave)
     return page.queue(max_size=8)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 import torch
-from PIL import Image
 
 from ..distort import DISTORTIONS, distort
-from ..photo import encode, pixels
+from ..photo import Photo, encode
 from .parts import pick_model, picture, result_view
 from .restore_tab import restore_photo
 from .work import Upload, opened, sentences, stem
@@ -28,11 +27,11 @@ def distort_photo(photo: Upload, kind: str, strength: float, seed: int = 0) -> I
         the distorted photo as PNG, 8-bit RGB.
     """
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        clear = torch.from_numpy(pixels(opened(photo, "clear photo")).copy())
+        clear = torch.from_numpy(opened(photo, "clear photo").levels().copy())
         x = clear.permute(2, 0, 1)[None].float() / 255
         levels = distort(x, kind, strength, int(seed))[0].permute(1, 2, 0).mul(255).round().byte()
         path = Path(folder, f"{stem(photo)}-{kind}.png")
-        encode(Image.fromarray(levels.numpy()), path)
+        encode(Photo(levels.numpy()), path)
         yield str(path)
 
 

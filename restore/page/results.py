@@ -17,10 +17,12 @@ from ..photo import Photo
 from .work import fingerprint, restorer
 
 try:
-    from spaces import GPU as lend_gpu  # ZeroGPU lends a GPU to what is marked so
+    import spaces
+
+    on_gpu = spaces.GPU  # ZeroGPU lends a GPU to what is marked so
 except ImportError:
 
-    def lend_gpu(function):
+    def on_gpu(function):
         return function
 
 
@@ -30,7 +32,7 @@ TICK = 0.25
 """Seconds between two looks at whether a run is done or no longer wanted."""
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818, it is no error
     """Nobody waits for this run any more."""
 
 
@@ -119,7 +121,7 @@ def _forget() -> None:
         _kept.expire()
 
 
-@lend_gpu
+@on_gpu
 def _restore(photo: Photo, name: str) -> Photo:
     return restorer(name).restore(photo)
 
