@@ -42,17 +42,30 @@ EXAMPLES = [
 ]
 
 
+CLEAR = [clear for example in EXAMPLES if (clear := example.files()[1])]
+"""The clear originals."""
+
+
 def examples_gallery() -> gr.Gallery:
+    shown = {FOLDER / example.file: example.caption for example in EXAMPLES}
+    return _gallery(shown, label=t("restore_examples"), elem_id="examples")
+
+
+def clear_gallery() -> gr.Gallery:
+    shown = {path: path.stem.capitalize() for path in CLEAR}
+    return _gallery(shown, label=t("laboratory_examples"), elem_id="clear-examples")
+
+
+def _gallery(files: dict[Path, str], **options) -> gr.Gallery:
     shown = []
-    for example in EXAMPLES:
-        with Image.open(FOLDER / example.file) as image:
+    for path, caption in files.items():
+        with Image.open(path) as image:
             image.thumbnail(THUMBNAIL)
-            shown.append((image.convert("RGB"), example.caption))
+            shown.append((image.convert("RGB"), caption))
     return gr.Gallery(
         shown,
         format="jpeg",
-        label=t("restore_examples"),
-        elem_id="examples",
+        **options,
         elem_classes="examples",
         columns=4,
         height="auto",
