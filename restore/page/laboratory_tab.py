@@ -99,7 +99,7 @@ def explore(
 ) -> Iterator[tuple]:
     """Distorted, restored and clear; scores; kernel: as far as they are ready."""
     if not photo:
-        yield None, None, None, ""
+        yield None, None, None, gr.Column(visible=False), ""
         return
     setting = Setting(kind, strength, angle, seed, model)
     run = RUNS.run(request, "laboratory", (photo["path"], setting))
@@ -117,13 +117,10 @@ def explore(
             return [first, (middle, caption), last]
 
         kernel = drawn_kernel(setting)
-        if kernel is None:
-            picture_of_it = gr.Image(None, visible=False)
-        else:
-            drawn = written(Photo(kernel), Path(folder, f"kernel-{kind}.png"))
-            picture_of_it = gr.Image(drawn, visible=True)
+        drawing = None if kernel is None else written(Photo(kernel), Path(folder, "kernel.png"))
+        box = gr.Column(visible=kernel is not None)
         rows = [scores("distorted", soft, clear), ["restored", *["…"] * 3]]
-        yield shown(first[0], "restoring …"), rows, picture_of_it, t("laboratory_restoring")
+        yield shown(first[0], "restoring …"), rows, drawing, box, t("laboratory_restoring")
         try:
             result = restored(Photo(soft), model, progress_in_words(progress), unwanted)
         except Stopped:
@@ -131,9 +128,11 @@ def explore(
         after = result.colours
         file = written(Photo(after), Path(folder, f"{name}-{kind}-{model}.png"))
         rows[1] = scores("restored", after, clear)
-        facts = f"{small.size[0]} x {small.size[1]} px, {result.seconds:.1f} s. "
+        gain = psnr(after, clear) - psnr(soft, clear)
+        facts = f"{gain:+.2f} dB, " if np.isfinite(gain) else ""
+        facts += f"{result.seconds:.1f} s, {small.size[0]} x {small.size[1]} px. "
         note = t("laboratory_small") if small.size != whole.size else ""
-        yield shown(file, f"restored by {model}"), rows, gr.skip(), facts + note
+        yield shown(file, f"restored by {model}"), rows, gr.skip(), gr.skip(), facts + note
 
 
 def gain_curves(
@@ -297,21 +296,23 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     buttons=["copy"],
                     elem_id="laboratory-link",
                 )
+            examples = clear_gallery()
         with gr.Column(scale=5, min_width=320, elem_classes="outcome"):
             view = SideBySide(elem_id="laboratory-view", group="laboratory")
             status = gr.Markdown(elem_id="laboratory-status", elem_classes="note", min_height=48)
             with gr.Row():
                 with gr.Column(scale=3, min_width=280):
                     table = score_table("laboratory")
-                kernel = gr.Image(
-                    label=t("laboratory_kernel"),
-                    elem_id="laboratory-kernel",
-                    height=220,
-                    min_width=180,
-                    interactive=False,
-                    visible=False,
-                    buttons=[],
-                )
+                with gr.Column(scale=1, min_width=180, visible=False) as kernel:
+                    gr.Markdown(t("laboratory_kernel"), elem_classes="note")
+                    drawing = gr.Image(
+                        label=t("laboratory_kernel"),
+                        show_label=False,
+                        elem_id="laboratory-kernel",
+                        height=200,
+                        interactive=False,
+                        buttons=[],
+                    )
             with gr.Row():
                 draw = gr.Button(t("laboratory_curves"))
                 whole = gr.Button(t("laboratory_whole"))
@@ -326,11 +327,10 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                 elem_id="laboratory-plot",
             )
             file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
-            examples = clear_gallery()
     values = [kind, strength, angle, seed, model]
     call = {
         "inputs": [clear, *values],
-        "outputs": [view, table, kernel, status],
+        "outputs": [view, table, drawing, kernel, status],
         "show_progress_on": status,
         "trigger_mode": "always_last",
         **private,
