@@ -48,10 +48,11 @@ def examples_gallery() -> gr.Gallery:
         with Image.open(FOLDER / example.file) as image:
             image.thumbnail(THUMBNAIL)
             shown.append((image.convert("RGB"), example.caption))
+    gr.Markdown(t("restore_examples"), elem_classes="note")
     return gr.Gallery(
         shown,
         format="jpeg",
-        label=t("restore_examples"),
+        show_label=False,
         elem_id="examples",
         elem_classes="examples",
         columns=4,
