@@ -174,7 +174,8 @@ def compare_tab(work: dict) -> None:
                     stop = gr.Button(t("stop"), scale=1)
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             grid = SideBySide(elem_id="compare-results", group="compare")
-            table = score_table("compare", COLUMNS)
+            with gr.Column(elem_classes="when-done"):
+                table = score_table("compare", COLUMNS)
     with gr.Column(visible=False) as more:
         words = gr.Markdown(elem_id="compare-difference-words")
         scale = gr.HTML(elem_id="compare-scale")

@@ -47,16 +47,16 @@ CLEAR = [clear for example in EXAMPLES if (clear := example.files()[1])]
 
 
 def examples_gallery() -> gr.Gallery:
-    shown = {FOLDER / example.file: example.caption for example in EXAMPLES}
-    return _gallery(shown, label=t("restore_examples"), elem_id="examples")
+    gr.Markdown(t("restore_examples"), elem_classes="note")
+    return _gallery({FOLDER / one.file: one.caption for one in EXAMPLES}, elem_id="examples")
 
 
 def clear_gallery() -> gr.Gallery:
-    shown = {path: path.stem.capitalize() for path in CLEAR}
-    return _gallery(shown, label=t("laboratory_examples"), elem_id="clear-examples")
+    gr.Markdown(t("laboratory_examples"), elem_classes="note")
+    return _gallery({path: path.stem.capitalize() for path in CLEAR}, elem_id="clear-examples")
 
 
-def _gallery(files: dict[Path, str], **options) -> gr.Gallery:
+def _gallery(files: dict[Path, str], elem_id: str) -> gr.Gallery:
     shown = []
     for path, caption in files.items():
         with Image.open(path) as image:
@@ -65,7 +65,8 @@ def _gallery(files: dict[Path, str], **options) -> gr.Gallery:
     return gr.Gallery(
         shown,
         format="jpeg",
-        **options,
+        show_label=False,
+        elem_id=elem_id,
         elem_classes="examples",
         columns=4,
         height="auto",

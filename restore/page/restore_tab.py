@@ -193,29 +193,30 @@ def restore_tab(work: dict) -> None:
             view = BeforeAfter(elem_id="restore-slider")
             note = gr.Markdown(elem_id="restore-note", elem_classes="verdict")
             notes = gr.Markdown(elem_id="restore-file-notes", elem_classes="note")
-            strength = gr.Slider(
-                0,
-                100,
-                100,
-                step=1,
-                label=t("restore_strength"),
-                info=t("restore_strength_info"),
-                elem_id="restore-strength",
-            )
-            with gr.Row(equal_height=True):
-                metadata = gr.Radio(
-                    [
-                        (t("metadata_keep"), "keep"),
-                        (t("metadata_no_location"), "no-location"),
-                        (t("metadata_strip"), "strip"),
-                    ],
-                    value="keep",
-                    label=t("metadata"),
-                    elem_id="restore-metadata",
-                    scale=3,
+            with gr.Column(elem_classes="when-done"):
+                strength = gr.Slider(
+                    0,
+                    100,
+                    100,
+                    step=1,
+                    label=t("restore_strength"),
+                    info=t("restore_strength_info"),
+                    elem_id="restore-strength",
                 )
-                download = download_button()
-            table = score_table("restore")
+                with gr.Row(equal_height=True):
+                    metadata = gr.Radio(
+                        [
+                            (t("metadata_keep"), "keep"),
+                            (t("metadata_no_location"), "no-location"),
+                            (t("metadata_strip"), "strip"),
+                        ],
+                        value="keep",
+                        label=t("metadata"),
+                        elem_id="restore-metadata",
+                        scale=3,
+                    )
+                    download = download_button()
+                table = score_table("restore")
     asked, outputs = [photo, model, reference], [view, table, download]
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
     changes = [photo.change, reference.change, model.change, again.click]

@@ -64,11 +64,10 @@ class PhotoViewer extends HTMLElement {
     }, ...zooms, this.scale, this.lensButton, this.fullButton);
     this.stages = make("div", { className: "viewer-stages" });
     this.placeholder = make("p", {
-      className: "viewer-empty", textContent: this.getAttribute("placeholder") || "",
+      className: "viewer-empty", textContent: this.texts.empty,
     });
     this.append(this.placeholder, this.stages, this.tools);
     this.addEventListener("keydown", (event) => this.key(event));
-    this.hidden = false;
     this.toggleAttribute("empty", true);
   }
 
