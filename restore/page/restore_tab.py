@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_model, picture, score_table
+from .parts import download_button, pick_model, picture, progress_line, score_table
 from .results import RUNS, Stopped, kept, restored
 from .texts import t
 from .viewer import BeforeAfter
@@ -191,6 +191,7 @@ def restore_tab(work: dict) -> None:
                 examples = examples_gallery()
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             view = BeforeAfter(elem_id="restore-slider")
+            status = progress_line()
             note = gr.Markdown(elem_id="restore-note", elem_classes="verdict")
             notes = gr.Markdown(elem_id="restore-file-notes", elem_classes="note")
             with gr.Column(elem_classes="when-done"):
@@ -228,7 +229,7 @@ def restore_tab(work: dict) -> None:
         [*outputs, note, notes],
         api_visibility="private",
         trigger_mode="always_last",
-        show_progress_on=view,
+        show_progress_on=status,
         **work,
     )
     stop.click(

@@ -14,7 +14,7 @@ from cachetools import TTLCache
 from torch import nn
 
 from ..photo import Photo
-from .work import fingerprint, restorer
+from .work import PACE, fingerprint, is_loaded, restorer
 
 try:
     import spaces
@@ -87,8 +87,6 @@ RUNS = Runs()
 _kept: TTLCache = TTLCache(KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda kept: kept.colours.nbytes)
 _kept_lock = threading.Lock()
 _one_at_a_time = threading.Lock()
-_speed: dict[str, float] = {}
-"""Pixels per second of the last run of each model."""
 
 
 def _key(photo: Photo, name: str) -> tuple[str, str, str]:
@@ -153,8 +151,9 @@ def restored(
     `progress` is called with the share done, 0 to 1, and a few words. Raises Stopped as soon as
     `unwanted()`, and whatever the model raises.
     """
-    progress(0, f"loading {name}")
-    restorer(name)
+    if not is_loaded(name):
+        progress(0, f"loading {name}")
+        restorer(name)
     if found := kept(photo, name):
         return found
     work = _Work(photo, name, unwanted)
@@ -188,7 +187,7 @@ class _Work:
                 self.result = _restore_watched(self.photo, self.name, self._report, self._check)
                 self.seconds = time.perf_counter() - self.started
                 width, height = self.photo.size
-                _speed[self.name] = width * height / self.seconds
+                PACE[self.name] = width * height / self.seconds
         except BaseException as error:  # handed over to the thread that waits
             self.error = error
         finally:
@@ -209,10 +208,8 @@ class _Work:
         elapsed = time.perf_counter() - self.started
         if self._share:
             total = self._share_at / self._share
-        elif self.name in _speed:
-            total = self.photo.size[0] * self.photo.size[1] / _speed[self.name]
         else:
-            return 0, f"restoring with {self.name}"
+            total = self.photo.size[0] * self.photo.size[1] / PACE[self.name]
         share = min(elapsed / max(total, 1e-6), 0.99)
         return share, f"restoring with {self.name}, {_time(max(total - elapsed, 1))} left"
 
