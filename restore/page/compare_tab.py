@@ -149,7 +149,7 @@ def legend(scale: int) -> str:
 
 
 def stop_run(request: gr.Request) -> None:
-    RUNS.want(request, "compare", "nothing")
+    RUNS.stop(request, "compare")
 
 
 def compare_tab(work: dict) -> None:

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -39,7 +38,7 @@ def preview(photo: Photo) -> Photo:
     """The photo at screen size."""
     image = Image.fromarray(photo.levels())
     image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
-    return replace(Photo.from_image(image), profile=photo.profile)
+    return Photo.from_image(image)
 
 
 def written(photo: Photo, path: Path, metadata: Metadata = "keep") -> Path:
@@ -166,7 +165,7 @@ def want(photo: Upload, model: str, reference: Upload, request: gr.Request) -> N
 
 
 def stop_run(request: gr.Request):
-    RUNS.want(request, "restore", "nothing")
+    RUNS.stop(request, "restore")
     return t("restore_stopped")
 
 

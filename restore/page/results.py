@@ -53,17 +53,31 @@ class Runs:
     """
 
     def __init__(self) -> None:
-        self._wanted: dict[tuple[str, str], object] = {}
+        self._wanted: dict[tuple, object] = {}
+        self._running: dict[tuple, object] = {}
+        self._ended: dict[tuple, object] = {}
 
     def want(self, request: gr.Request, place: str, what: object) -> None:
-        """From now on the visitor waits at `place` for `what` only; None: for nothing."""
-        self._wanted[request.session_hash, place] = what
+        """From now on the visitor waits at `place` for `what` and nothing else."""
+        key = (request.session_hash, place)
+        if key in self._running or self._ended.get(key) != what:
+            self._wanted[key] = what
+        else:  # it came after its own run had ended
+            self._wanted.pop(key, None)
+
+    def stop(self, request: gr.Request, place: str) -> None:
+        """The visitor waits for nothing at `place`."""
+        key = (request.session_hash, place)
+        self._wanted.pop(key, None)
+        if key in self._running:
+            self._wanted[key] = Stopped
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone."""
-        for key in list(self._wanted):
+        for key in [*self._running, *self._wanted, *self._ended]:
             if key[0] == request.session_hash:
-                self._wanted[key] = None
+                self.stop(request, key[1])
+                self._ended.pop(key, None)
 
     @contextmanager
     def run(
@@ -75,12 +89,14 @@ class Runs:
             yield lambda: False
             return
         key = (visitor, place)
-        if self._wanted.get(key) is None:
-            self._wanted[key] = what
+        self._running[key] = what
+        self._wanted.setdefault(key, what)
         try:
             yield lambda: self._wanted.get(key) != what
         finally:
+            self._running.pop(key, None)
             self._wanted.pop(key, None)
+            self._ended[key] = what
 
 
 RUNS = Runs()
@@ -90,9 +106,10 @@ _one_at_a_time = threading.Lock()
 
 
 def _key(photo: Photo, name: str) -> tuple[str, str, str]:
-    colours = np.ascontiguousarray(photo.colours)
-    digest = hashlib.sha256(f"{colours.shape} {colours.dtype}".encode())
-    digest.update(colours.data)
+    digest = hashlib.sha256(f"{photo.colours.shape} {photo.colours.dtype}".encode())
+    for values in (photo.colours, photo.alpha):
+        if values is not None:
+            digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest(), name, fingerprint(name)
 
 
