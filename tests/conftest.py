@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ def blurred() -> np.ndarray:
 @pytest.fixture(scope="session")
 def page_url() -> str:
     """The address of the running page, started the way a person starts it."""
-    port = "7861"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("RESTORE_WEIGHTS", None)
     with subprocess.Popen(

@@ -13,10 +13,12 @@ import torch
 
 from ..restorer import choose_device
 from . import viewer
+from .batch_tab import batch_tab
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
 from .results import RUNS
+from .study_tab import study_tab
 from .texts import I18N, t
 
 THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
@@ -54,11 +56,16 @@ def build() -> gr.Blocks:
         gr.Markdown(
             t("page_title") + f"\nRuns on **{name}**. Your photos are deleted after an hour."
         )
-        with gr.Tab(t("restore_tab")):
-            restore_tab(work)
-        with gr.Tab(t("compare_tab")):
-            compare_tab(work)
-        with gr.Tab(t("laboratory_tab")):
-            laboratory_tab(work)
+        with gr.Tabs() as tabs:
+            with gr.Tab(t("restore_tab")):
+                restore_tab(work)
+            with gr.Tab(t("compare_tab")):
+                compare_tab(work)
+            with gr.Tab(t("laboratory_tab"), id="laboratory"):
+                laboratory_tab(work, page, tabs)
+            with gr.Tab(t("batch_tab")):
+                batch_tab(work)
+            with gr.Tab(t("study_tab")) as study:
+                study_tab(study)
         page.unload(RUNS.leave)
     return page.queue(max_size=8)

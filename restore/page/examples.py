@@ -42,18 +42,31 @@ EXAMPLES = [
 ]
 
 
+CLEAR = [clear for example in EXAMPLES if (clear := example.files()[1])]
+"""The clear originals."""
+
+
 def examples_gallery() -> gr.Gallery:
-    shown = []
-    for example in EXAMPLES:
-        with Image.open(FOLDER / example.file) as image:
-            image.thumbnail(THUMBNAIL)
-            shown.append((image.convert("RGB"), example.caption))
     gr.Markdown(t("restore_examples"), elem_classes="note")
+    return _gallery({FOLDER / one.file: one.caption for one in EXAMPLES}, elem_id="examples")
+
+
+def clear_gallery() -> gr.Gallery:
+    gr.Markdown(t("laboratory_examples"), elem_classes="note")
+    return _gallery({path: path.stem.capitalize() for path in CLEAR}, elem_id="clear-examples")
+
+
+def _gallery(files: dict[Path, str], elem_id: str) -> gr.Gallery:
+    shown = []
+    for path, caption in files.items():
+        with Image.open(path) as image:
+            image.thumbnail(THUMBNAIL)
+            shown.append((image.convert("RGB"), caption))
     return gr.Gallery(
         shown,
         format="jpeg",
         show_label=False,
-        elem_id="examples",
+        elem_id=elem_id,
         elem_classes="examples",
         columns=4,
         height="auto",

@@ -34,10 +34,10 @@ def blend(before: np.ndarray, after: np.ndarray, percent: float) -> np.ndarray:
     return mixed.round().astype(before.dtype)
 
 
-def preview(photo: Photo) -> Photo:
-    """The photo at screen size."""
+def preview(photo: Photo, side: int = PREVIEW_SIDE) -> Photo:
+    """The photo with a longer side of at most `side` pixels, 8-bit RGB."""
     image = Image.fromarray(photo.levels())
-    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return Photo.from_image(image)
 
 

@@ -228,8 +228,8 @@ class _Work:
         else:
             total = self.photo.size[0] * self.photo.size[1] / PACE[self.name]
         share = min(elapsed / max(total, 1e-6), 0.99)
-        return share, f"restoring with {self.name}, {_time(max(total - elapsed, 1))} left"
+        return share, f"restoring with {self.name}, {time_words(max(total - elapsed, 1))} left"
 
 
-def _time(seconds: float) -> str:
+def time_words(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
