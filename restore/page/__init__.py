@@ -21,8 +21,22 @@ from .results import RUNS
 from .study_tab import study_tab
 from .texts import I18N, t
 
+THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+LEGIBLE = {
+    "color_accent": "*primary_600",
+    "block_label_text_color": "*primary_700",
+    "block_title_text_color": "*primary_700",
+    "block_info_text_color": "*neutral_600",
+    "body_text_color_subdued": "*neutral_600",
+    "button_primary_background_fill": "*primary_600",
+    "button_primary_background_fill_hover": "*primary_700",
+    "button_primary_background_fill_hover_dark": "*primary_700",
+    "checkbox_label_background_fill_selected": "*primary_600",
+}
+"""Where the theme's colours are fainter than WCAG's 4.5 : 1."""
+
 LAUNCH = {
-    "theme": gr.themes.Soft(font=["system-ui", "sans-serif"]),
+    "theme": THEME.set(**LEGIBLE),
     "css_paths": Path(__file__).with_name("style.css"),
     "head": viewer.head(),
     "run_history": False,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..photo import PhotoError, decode, encode
 from .archive import BatchError, Item, gather, report, result_name
-from .parts import pick_model
+from .parts import pick_model, progress_line
 from .results import RUNS, Stopped, restored, time_words
 from .texts import t
 from .work import Upload, restorer, scores, sentences, suffix
@@ -151,6 +151,7 @@ def want(files: list[Upload] | None, model: str, request: gr.Request) -> tuple:
 
 
 def stop_run(request: gr.Request) -> None:
+    """Also for a batch that still waits its turn, which RUNS.stop would forget about."""
     RUNS.want(request, "batch", "nothing")
 
 
@@ -170,7 +171,8 @@ def batch_tab(work: dict) -> None:
                 go = gr.Button(t("batch_go"), variant="primary", scale=3)
                 stop = gr.Button(t("stop"), scale=1)
         with gr.Column(scale=3, min_width=320):
-            status = gr.Markdown(elem_id="batch-status", min_height=60)
+            progress = progress_line()
+            status = gr.Markdown(elem_id="batch-status")
             download = gr.DownloadButton(t("batch_download"), interactive=False, variant="primary")
             gallery = gr.Gallery(
                 label=t("batch_results"),
@@ -201,7 +203,7 @@ def batch_tab(work: dict) -> None:
         restore_batch,
         [files, model],
         outputs,
-        show_progress_on=status,
+        show_progress_on=progress,
         **{**work, "concurrency_id": "batch"},
         **private,
     )

@@ -11,7 +11,7 @@ from .. import MODELS
 from ..photo import Photo
 from ..weights import WeightsError
 from .differences import coloured, most_different, scale_for, signed
-from .parts import picture, score_table
+from .parts import picture, progress_line, score_table
 from .restore_tab import progress_in_words, written
 from .results import RUNS, Stopped, kept, restored
 from .texts import t
@@ -149,7 +149,7 @@ def legend(scale: int) -> str:
 
 
 def stop_run(request: gr.Request) -> None:
-    RUNS.want(request, "compare", "nothing")
+    RUNS.stop(request, "compare")
 
 
 def compare_tab(work: dict) -> None:
@@ -174,6 +174,7 @@ def compare_tab(work: dict) -> None:
                     stop = gr.Button(t("stop"), scale=1)
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             grid = SideBySide(elem_id="compare-results", group="compare")
+            status = progress_line()
             with gr.Column(elem_classes="when-done"):
                 table = score_table("compare", COLUMNS)
     with gr.Column(visible=False) as more:
@@ -188,7 +189,7 @@ def compare_tab(work: dict) -> None:
         asked,
         [grid, table],
         api_name="compare",
-        show_progress_on=grid,
+        show_progress_on=status,
         **work,
     )
     told = run.success(

@@ -47,6 +47,11 @@ def download_button() -> gr.DownloadButton:
     return gr.DownloadButton(t("download"), interactive=False, variant="primary")
 
 
+def progress_line() -> gr.HTML:
+    """Where the progress of a run is shown (show_progress_on), with no room taken otherwise."""
+    return gr.HTML(elem_classes="status")
+
+
 def score_table(where: str, headers: list[str] = SCORES) -> gr.Dataframe:
     table = gr.Dataframe(
         headers=headers,

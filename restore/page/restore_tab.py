@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -11,7 +10,7 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_model, picture, score_table
+from .parts import download_button, pick_model, picture, progress_line, score_table
 from .results import RUNS, Stopped, kept, restored
 from .texts import t
 from .viewer import BeforeAfter
@@ -39,7 +38,7 @@ def preview(photo: Photo, side: int = PREVIEW_SIDE) -> Photo:
     """The photo with a longer side of at most `side` pixels, 8-bit RGB."""
     image = Image.fromarray(photo.levels())
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return replace(Photo.from_image(image), profile=photo.profile)
+    return Photo.from_image(image)
 
 
 def written(photo: Photo, path: Path, metadata: Metadata = "keep") -> Path:
@@ -166,7 +165,7 @@ def want(photo: Upload, model: str, reference: Upload, request: gr.Request) -> N
 
 
 def stop_run(request: gr.Request):
-    RUNS.want(request, "restore", "nothing")
+    RUNS.stop(request, "restore")
     return t("restore_stopped")
 
 
@@ -191,6 +190,7 @@ def restore_tab(work: dict) -> None:
                 examples = examples_gallery()
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             view = BeforeAfter(elem_id="restore-slider")
+            status = progress_line()
             note = gr.Markdown(elem_id="restore-note", elem_classes="verdict")
             notes = gr.Markdown(elem_id="restore-file-notes", elem_classes="note")
             with gr.Column(elem_classes="when-done"):
@@ -228,7 +228,7 @@ def restore_tab(work: dict) -> None:
         [*outputs, note, notes],
         api_visibility="private",
         trigger_mode="always_last",
-        show_progress_on=view,
+        show_progress_on=status,
         **work,
     )
     stop.click(

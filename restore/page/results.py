@@ -14,7 +14,7 @@ from cachetools import TTLCache
 from torch import nn
 
 from ..photo import Photo
-from .work import fingerprint, restorer
+from .work import PACE, fingerprint, is_loaded, restorer
 
 try:
     import spaces
@@ -53,17 +53,31 @@ class Runs:
     """
 
     def __init__(self) -> None:
-        self._wanted: dict[tuple[str, str], object] = {}
+        self._wanted: dict[tuple, object] = {}
+        self._running: dict[tuple, object] = {}
+        self._ended: dict[tuple, object] = {}
 
     def want(self, request: gr.Request, place: str, what: object) -> None:
-        """From now on the visitor waits at `place` for `what` only; None: for nothing."""
-        self._wanted[request.session_hash, place] = what
+        """From now on the visitor waits at `place` for `what` and nothing else."""
+        key = (request.session_hash, place)
+        if key in self._running or self._ended.get(key) != what:
+            self._wanted[key] = what
+        else:  # it came after its own run had ended
+            self._wanted.pop(key, None)
+
+    def stop(self, request: gr.Request, place: str) -> None:
+        """The visitor waits for nothing at `place`."""
+        key = (request.session_hash, place)
+        self._wanted.pop(key, None)
+        if key in self._running:
+            self._wanted[key] = Stopped
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone."""
-        for key in list(self._wanted):
+        for key in [*self._running, *self._wanted, *self._ended]:
             if key[0] == request.session_hash:
-                self._wanted[key] = None
+                self.stop(request, key[1])
+                self._ended.pop(key, None)
 
     @contextmanager
     def run(
@@ -75,26 +89,27 @@ class Runs:
             yield lambda: False
             return
         key = (visitor, place)
-        if self._wanted.get(key) is None:
-            self._wanted[key] = what
+        self._running[key] = what
+        self._wanted.setdefault(key, what)
         try:
             yield lambda: self._wanted.get(key) != what
         finally:
+            self._running.pop(key, None)
             self._wanted.pop(key, None)
+            self._ended[key] = what
 
 
 RUNS = Runs()
 _kept: TTLCache = TTLCache(KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda kept: kept.colours.nbytes)
 _kept_lock = threading.Lock()
 _one_at_a_time = threading.Lock()
-_speed: dict[str, float] = {}
-"""Pixels per second of the last run of each model."""
 
 
 def _key(photo: Photo, name: str) -> tuple[str, str, str]:
-    colours = np.ascontiguousarray(photo.colours)
-    digest = hashlib.sha256(f"{colours.shape} {colours.dtype}".encode())
-    digest.update(colours.data)
+    digest = hashlib.sha256(f"{photo.colours.shape} {photo.colours.dtype}".encode())
+    for values in (photo.colours, photo.alpha):
+        if values is not None:
+            digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest(), name, fingerprint(name)
 
 
@@ -153,8 +168,9 @@ def restored(
     `progress` is called with the share done, 0 to 1, and a few words. Raises Stopped as soon as
     `unwanted()`, and whatever the model raises.
     """
-    progress(0, f"loading {name}")
-    restorer(name)
+    if not is_loaded(name):
+        progress(0, f"loading {name}")
+        restorer(name)
     if found := kept(photo, name):
         return found
     work = _Work(photo, name, unwanted)
@@ -188,7 +204,7 @@ class _Work:
                 self.result = _restore_watched(self.photo, self.name, self._report, self._check)
                 self.seconds = time.perf_counter() - self.started
                 width, height = self.photo.size
-                _speed[self.name] = width * height / self.seconds
+                PACE[self.name] = width * height / self.seconds
         except BaseException as error:  # handed over to the thread that waits
             self.error = error
         finally:
@@ -209,10 +225,8 @@ class _Work:
         elapsed = time.perf_counter() - self.started
         if self._share:
             total = self._share_at / self._share
-        elif self.name in _speed:
-            total = self.photo.size[0] * self.photo.size[1] / _speed[self.name]
         else:
-            return 0, f"restoring with {self.name}"
+            total = self.photo.size[0] * self.photo.size[1] / PACE[self.name]
         share = min(elapsed / max(total, 1e-6), 0.99)
         return share, f"restoring with {self.name}, {time_words(max(total - elapsed, 1))} left"
 
