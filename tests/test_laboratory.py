@@ -12,9 +12,10 @@ from PIL import Image
 from restore import MODELS
 from restore.distort import DISTORTIONS
 from restore.metrics import psnr
-from restore.page import laboratory_tab as laboratory
-from restore.page import study_tab as study
+from restore.page import laboratory
+from restore.page.laboratory_tab import KINDS
 from restore.page.setting import Setting, from_query
+from restore.page.study_tab import CURVES, POINTS, curve, figures, history
 from restore.page.texts import TEXTS
 from restore.photo import decode
 from restore.weights import BUNDLED, measured
@@ -24,7 +25,7 @@ LINK = "?kind=motion&strength=15&angle=30&seed=3&model=cnn"
 
 
 def test_every_distortion_has_its_words():
-    assert list(laboratory.KINDS) == list(DISTORTIONS)
+    assert list(KINDS) == list(DISTORTIONS)
 
 
 def test_a_link_brings_its_setting():
@@ -96,28 +97,27 @@ def test_the_curves_hold_what_the_models_gain_and_come_one_point_at_a_time(monke
 def test_figures_of_other_weights_are_not_shown(tmp_path):
     shutil.copytree(BUNDLED / "cnn", tmp_path / "cnn")
     assert measured("cnn", tmp_path)["seed"]["psnr"] > 28
-    assert "28.9" in study.figures(str(tmp_path))[0]
+    assert "28.9" in figures(str(tmp_path))[0]
     path = tmp_path / "cnn" / "metrics.json"
     path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
     assert measured("cnn", tmp_path) == {}
-    table = study.figures(str(tmp_path))[0]
+    table = figures(str(tmp_path))[0]
     assert "| cnn | 24.84 | – | – | – | – |" in table
 
 
 def test_a_record_of_training_becomes_curves(tmp_path):
-    rows = [
-        "step,images,images_per_s,loss,val_loss,val_psnr,val_ssim,val_study_psnr,val_study_ssim"
-    ]
-    rows += [f"{i},{16 * i},9,0.05,0.04,{20 + i / 100},0.8,{21 + i / 100}," for i in range(1, 501)]
+    columns = ["step", "images", "loss", "val_loss", "val_psnr", "val_study_psnr", "val_study_ssim"]
+    rows = [",".join(columns)]
+    rows += [f"{i},{16 * i},0.05,0.04,{20 + i / 100},{21 + i / 100}," for i in range(1, 501)]
     (tmp_path / "history.csv").write_text("\n".join(rows))
-    found = study.history(tmp_path)
-    assert len(found) <= study.POINTS
+    found = history(tmp_path)
+    assert len(found) <= POINTS
     assert found[-1]["images"] == 8000
-    points = study.curve(study.CURVES["psnr"], {"cnn": found}).value["data"]
+    points = curve(CURVES["psnr"], {"cnn": found}).value["data"]
     assert {point[0] for point in points} == {"cnn, the study's blur", "cnn, all blurs"}
-    assert not study.curve(study.CURVES["ssim"], {"cnn": [{"loss": 1.0}]}).visible
+    assert not curve(CURVES["ssim"], {"cnn": [{"loss": 1.0}]}).visible
     (tmp_path / "history.csv").write_text("step,images\n1,what\n")
-    assert study.history(tmp_path) == []
+    assert history(tmp_path) == []
 
 
 @pytest.mark.slow

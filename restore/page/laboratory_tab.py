@@ -200,4 +200,4 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     link.click(None, values, address, js=COPY_LINK, **private)
     link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)
     examples.select(chosen, None, clear, **at_once)
-    page.load(open_link, None, [tabs, clear, *values], **at_once)
+    page.load(open_link, None, [tabs, clear, *values], show_progress="hidden", **private)
