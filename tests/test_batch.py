@@ -190,7 +190,7 @@ def test_many_photos_and_an_archive_become_one_archive(page, small, tmp_path):
     trip = packed(tmp_path / "trip.zip", **{"day 1/one.jpg": photo, "../up.jpg": photo})
     (tmp_path / "broken.png").write_text("no photo")
     start(page, small, tmp_path / "broken.png", trip, model="cnn")
-    page.locator("#batch-status").get_by_text("2 of 4 restored, 2 not").wait_for()
+    page.locator("#batch-status").get_by_text("Restored: 2 / 4").wait_for()
     for said in ("it is not a photo", "leads out of the archive"):
         page.locator("#batch-table [role=gridcell]").get_by_text(said).first.wait_for()
     with results(page) as archive:

@@ -91,10 +91,11 @@ class Batch:
         ]
 
     def summary(self, stopped: bool) -> str:
-        done, failed = len(self.shown), sum(bool(item.error) for item in self.items)
-        words = f"{'Stopped. ' if stopped else ''}{done} of {len(self.items)} restored"
-        words += f", {failed} not: the table says why." if failed else "."
-        return words + (" The archive holds what is done." if stopped and done else "")
+        if stopped:
+            words = t("batch_stopped")
+        else:
+            words = t("batch_failed") if any(item.error for item in self.items) else t("batch_done")
+        return words + f" {len(self.shown)} / {len(self.items)}"
 
 
 def own_name(file: Upload) -> str:
@@ -130,7 +131,7 @@ def restore_batch(
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for batch.at, item in enumerate(items):
                 share, words = batch.told()
-                yield words, batch.shown, batch.rows(), gr.skip()
+                yield "", batch.shown, batch.rows(), gr.skip()
                 progress(share, words)
                 if item.error:
                     continue
