@@ -51,7 +51,10 @@ def test_compare_gives_each_result_as_it_is_ready(client):
     )
     gallery, scores = job.result()
     assert [item["caption"] for item in gallery] == ["input", "cnn", "gan"]
-    assert [row[0] for row in scores["data"]] == ["input", "cnn", "gan"]
+    assert picture(gallery[1]["image"]).shape == picture(BLURRED).shape
+    decibels = {row[0]: float(row[1]) for row in scores["data"]}
+    assert set(decibels) == {"input", "cnn", "gan"}
+    assert list(decibels.values()) == sorted(decibels.values(), reverse=True), "the best first"
     assert sorted({len(output[0]) for output in job.outputs()}) == [1, 2, 3]
 
 

@@ -72,6 +72,10 @@ def want(photo: Upload, kind, strength, angle, seed, model, request: gr.Request)
     RUNS.want(request, "laboratory", ((photo or {}).get("path"), setting))
 
 
+def want_curves(request: gr.Request) -> None:
+    RUNS.want(request, "curves", "curves")
+
+
 def stop_run(request: gr.Request) -> None:
     RUNS.stop(request, "laboratory")
     RUNS.stop(request, "curves")
@@ -85,7 +89,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     private = {"api_visibility": "private"}
     at_once = {**private, "queue": False, "show_progress": "hidden"}
     gr.Markdown(t("laboratory_intro"))
-    with gr.Row(elem_classes="result-first"):
+    with gr.Row(elem_id="laboratory", elem_classes="result-first"):
         with gr.Column(scale=2, min_width=320, elem_classes="givens"):
             clear = picture(
                 t("laboratory_photo"),
@@ -139,38 +143,41 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     buttons=["copy"],
                     elem_id="laboratory-link",
                 )
-            examples = clear_gallery()
+            with gr.Column(elem_id="laboratory-examples"):
+                examples = clear_gallery()
         with gr.Column(scale=5, min_width=320, elem_classes="outcome"):
             view = SideBySide(elem_id="laboratory-view", group="laboratory")
             progress = progress_line()
             status = gr.Markdown(elem_id="laboratory-status", elem_classes="note")
-            with gr.Row():
-                with gr.Column(scale=3, min_width=280):
-                    table = score_table("laboratory")
-                with gr.Column(scale=1, min_width=180, visible=False) as kernel:
-                    gr.Markdown(t("laboratory_kernel"), elem_classes="note")
-                    drawing = gr.Image(
-                        label=t("laboratory_kernel"),
-                        show_label=False,
-                        elem_id="laboratory-kernel",
-                        height=200,
-                        interactive=False,
-                        buttons=[],
-                    )
-            with gr.Row():
-                draw = gr.Button(t("laboratory_curves"))
-                whole = gr.Button(t("laboratory_whole"))
-            plot = gr.LinePlot(
-                x="strength",
-                y="gain",
-                color="model",
-                y_title="gain (dB)",
-                title=t("laboratory_plot"),
-                height=280,
-                visible=False,
-                elem_id="laboratory-plot",
-            )
-            file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
+            with gr.Column(elem_classes=["when-done", "details"]):
+                with gr.Row():
+                    with gr.Column(scale=3, min_width=280):
+                        table = score_table("laboratory")
+                    with gr.Column(scale=1, min_width=180, visible=False) as kernel:
+                        gr.Markdown(t("laboratory_kernel"), elem_classes="note")
+                        drawing = gr.Image(
+                            label=t("laboratory_kernel"),
+                            show_label=False,
+                            elem_id="laboratory-kernel",
+                            height=200,
+                            interactive=False,
+                            buttons=[],
+                        )
+                with gr.Row():
+                    draw = gr.Button(t("laboratory_curves"))
+                    whole = gr.Button(t("laboratory_whole"))
+                words = gr.Markdown(t("laboratory_plot"), visible=False, elem_classes="note")
+                plot = gr.LinePlot(
+                    x="strength",
+                    y="gain",
+                    color="model",
+                    y_title="gain (dB)",
+                    title="Gain (dB)",
+                    height=280,
+                    visible=False,
+                    elem_id="laboratory-plot",
+                )
+                file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
     values = [kind, strength, angle, seed, model]
     call = {
         "inputs": [clear, *values],
@@ -190,12 +197,16 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     given = [clear, kind, strength, seed]
     gr.on([], distort_photo, [*given, any_angle], file, api_name="distort", **work)
     whole.click(distort_whole, [*given, angle], file, **private, **work)
-    curve = draw.click(
+    curve = draw.click(want_curves, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
     clear.clear(
-        lambda: (gr.LinePlot(visible=False), gr.File(visible=False)), None, [plot, file], **at_once
+        lambda: (gr.LinePlot(visible=False), gr.File(visible=False), gr.Markdown(visible=False)),
+        None,
+        [plot, file, words],
+        **at_once,
     )
+    plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
     stop.click(stop_run, cancels=[run, rerun, curve], **at_once)
     link.click(None, values, address, js=COPY_LINK, **private)
     link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)

@@ -181,10 +181,10 @@ def restore_tab(work: dict) -> None:
                 sources=["upload", "clipboard", "webcam"],
             )
             with gr.Column(elem_classes="settings"):
-                model = pick_model()
+                model = pick_model(elem_id="restore-model")
                 with gr.Row():
                     again = gr.Button(t("restore_again"), variant="primary", scale=3)
-                    stop = gr.Button(t("stop"), scale=1)
+                    stop = gr.Button(t("stop"), scale=1, elem_id="restore-stop")
                 with gr.Accordion(t("restore_have_reference"), open=False):
                     reference = picture(t("restore_reference"), elem_id="reference", height=200)
                 examples = examples_gallery()
@@ -231,10 +231,10 @@ def restore_tab(work: dict) -> None:
         show_progress_on=status,
         **work,
     )
+    stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,
         outputs=note,
-        cancels=run,
         api_visibility="private",
         queue=False,
         show_progress="hidden",

@@ -2,6 +2,7 @@
 
 import re
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -51,13 +52,25 @@ def fingerprint(name: str) -> str:
     return read_config(locate(name, WEIGHTS[0])).get("sha256", "")
 
 
+FAILED = "This did not work"
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Show every failure that a visitor can mend as a sentence on the page."""
+    """Show every failure as a sentence on the page."""
     try:
         yield
     except (PhotoError, WeightsError, DeviceError, ValueError, MemoryError) as error:
-        raise gr.Error(str(error), duration=None, title="This did not work") from None
+        raise gr.Error(str(error), duration=None, title=FAILED) from None
+    except gr.Error:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise gr.Error(
+            "Something went wrong on our side, not with your photo. Try again, or another model.",
+            duration=None,
+            title=FAILED,
+        ) from error
 
 
 def opened(upload: Upload, what: str) -> Photo:
