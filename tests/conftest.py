@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from restore.photo import decode, pixels
+from restore.photo import decode
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "assets" / "examples"
@@ -22,19 +26,21 @@ torch.set_num_threads(max(1, (os.cpu_count() or 1)))
 @pytest.fixture(scope="session")
 def clear() -> np.ndarray:
     """A clear photo, uint8 [300, 451, 3]."""
-    return pixels(decode(EXAMPLES / "cat.jpg"))
+    return decode(EXAMPLES / "cat.jpg").levels()
 
 
 @pytest.fixture(scope="session")
 def blurred() -> np.ndarray:
     """The same photo with the study's blur."""
-    return pixels(decode(EXAMPLES / "cat-study.png"))
+    return decode(EXAMPLES / "cat-study.png").levels()
 
 
 @pytest.fixture(scope="session")
 def page_url() -> str:
     """The address of the running page, started the way a person starts it."""
-    port = "7861"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("RESTORE_WEIGHTS", None)
     with subprocess.Popen(
@@ -72,3 +78,57 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=flags)
         yield chromium
         chromium.close()
+
+
+WAIT = 90_000
+"""Milliseconds a browser test waits for anything: a slow machine may share its cores."""
+
+
+@pytest.fixture(scope="session")
+def visit(browser, page_url):
+    """Opens the page as a new visitor: visit(width, height, dark, touch) -> page."""
+
+    def visit(width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False):
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            has_touch=touch,
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.hosts = set()
+        page.on("request", lambda request: page.hosts.add(urlparse(request.url).hostname))
+        page.goto(page_url)
+        page.wait_for_selector("#photo input[type=file]", state="attached")
+        return page
+
+    return visit
+
+
+@pytest.fixture
+def page(visit):
+    page = visit()
+    yield page
+    page.context.close()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Files of a small photo, blurred and clear."""
+
+    blurred: Path
+    clear: Path
+
+
+@pytest.fixture(scope="session")
+def cat(tmp_path_factory) -> Pair:
+    """144 x 96 pixels, quickly restored; blurred as PNG and clear as PNG."""
+    folder = tmp_path_factory.mktemp("cat")
+    box = (150, 80, 294, 176)
+    pair = Pair(folder / "cat.png", folder / "cat-clear.png")
+    with Image.open(EXAMPLES / "cat-study.png") as image:
+        image.crop(box).save(pair.blurred)
+    with Image.open(EXAMPLES / "cat.jpg") as image:
+        image.crop(box).save(pair.clear)
+    return pair

@@ -6,7 +6,7 @@ from conftest import EXAMPLES
 from gradio_client import Client, handle_file
 
 from restore import MODELS, load
-from restore.photo import decode, pixels
+from restore.photo import decode
 
 pytestmark = pytest.mark.slow
 BLURRED, CLEAR = str(EXAMPLES / "cat-study.png"), str(EXAMPLES / "cat.jpg")
@@ -18,7 +18,7 @@ def client(page_url, tmp_path_factory):
 
 
 def picture(value) -> np.ndarray:
-    return pixels(decode(value["path"] if isinstance(value, dict) else value))
+    return decode(value["path"] if isinstance(value, dict) else value).levels()
 
 
 def test_only_the_three_endpoints_are_public(client):
@@ -51,7 +51,10 @@ def test_compare_gives_each_result_as_it_is_ready(client):
     )
     gallery, scores = job.result()
     assert [item["caption"] for item in gallery] == ["input", "cnn", "gan"]
-    assert [row[0] for row in scores["data"]] == ["input", "cnn", "gan"]
+    assert picture(gallery[1]["image"]).shape == picture(BLURRED).shape
+    decibels = {row[0]: float(row[1]) for row in scores["data"]}
+    assert set(decibels) == {"input", "cnn", "gan"}
+    assert list(decibels.values()) == sorted(decibels.values(), reverse=True), "the best first"
     assert sorted({len(output[0]) for output in job.outputs()}) == [1, 2, 3]
 
 

@@ -1,71 +1,214 @@
-"""The tab Laboratory and the endpoint /distort."""
+"""The tab Laboratory: sliders, links, and what answers them."""
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
-import torch
-from PIL import Image
 
-from ..distort import DISTORTIONS, distort
-from ..photo import encode, pixels
-from .parts import pick_model, picture, result_view
-from .restore_tab import restore_photo
-from .work import Upload, opened, sentences, stem
+from ..distort import DISTORTIONS
+from .examples import CLEAR, clear_gallery
+from .laboratory import distort_photo, explore, gain_curves
+from .parts import pick_model, picture, progress_line, score_table
+from .results import RUNS
+from .setting import COPY_LINK, NAMES, Setting, from_query
+from .texts import t
+from .viewer import SideBySide
+from .work import Upload
 
-
-def distort_photo(photo: Upload, kind: str, strength: float, seed: int = 0) -> Iterator[str]:
-    """Distort a clear photo.
-
-    Args:
-        photo: the clear photo, of any size.
-        kind: study, gaussian, defocus, motion, noise or jpeg.
-        strength: how much, in the unit of that kind.
-        seed: settles what is random, such as the noise or the direction of a motion.
-
-    Returns:
-        the distorted photo as PNG, 8-bit RGB.
-    """
-    with sentences(), tempfile.TemporaryDirectory() as folder:
-        clear = torch.from_numpy(pixels(opened(photo, "clear photo")).copy())
-        x = clear.permute(2, 0, 1)[None].float() / 255
-        levels = distort(x, kind, strength, int(seed))[0].permute(1, 2, 0).mul(255).round().byte()
-        path = Path(folder, f"{stem(photo)}-{kind}.png")
-        encode(Image.fromarray(levels.numpy()), path)
-        yield str(path)
+KINDS = {
+    "study": (t("kind_study"), t("strength_study")),
+    "gaussian": (t("kind_gaussian"), t("strength_gaussian")),
+    "defocus": (t("kind_defocus"), t("strength_defocus")),
+    "motion": (t("kind_motion"), t("strength_motion")),
+    "shake": (t("kind_shake"), t("strength_shake")),
+    "noise": (t("kind_noise"), t("strength_noise")),
+    "jpeg": (t("kind_jpeg"), t("strength_jpeg")),
+}
+"""Each distortion's name, and its strength with the unit."""
+RANDOM = ("shake", "noise")
+"""What the seed matters for, once a motion has its angle."""
 
 
-def strength_for(kind: str) -> gr.Slider:
+def distort_whole(photo: Upload, kind: str, strength: float, seed: int, angle: float):
+    for path in distort_photo(photo, kind, strength, seed, angle):
+        yield gr.File(path, visible=True)
+
+
+def controls(
+    kind: str, strength: float | None = None, angle: float | None = None, seed: int | None = None
+) -> tuple:
+    """The sliders that belong to a distortion; a value that is None stays, or is the usual one."""
     spec = DISTORTIONS[kind]
-    step = 1 if spec.high > 10 or kind == "study" else 0.1
-    return gr.Slider(spec.low, spec.high, spec.default, step=step, label=f"Strength: {spec.unit}")
 
+    def at(value: float | None) -> dict:
+        return {} if value is None else {"value": value}
 
-def laboratory_tab(work: dict) -> None:
-    with gr.Row():
-        with gr.Column(scale=2, min_width=320):
-            clear = picture("A clear photo", elem_id="clear")
-            kind = gr.Dropdown(
-                [(spec.label, name) for name, spec in DISTORTIONS.items()],
-                value="gaussian",
-                label="Distortion",
-            )
-            strength = strength_for("gaussian")
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0)
-            model = pick_model()
-            go = gr.Button("Distort and restore", variant="primary")
-        with gr.Column(scale=3, min_width=320):
-            view = result_view("laboratory")
-            distorted = picture("Distorted", interactive=False, elem_id="distorted")
-    kind.change(strength_for, kind, strength, api_visibility="private", queue=False)
-    go.click(
-        distort_photo, [clear, kind, strength, seed], distorted, api_name="distort", **work
-    ).success(
-        restore_photo,
-        [distorted, model, clear],
-        view,
-        api_visibility="private",
-        show_progress_on=view[0],
-        **work,
+    return (
+        gr.Slider(
+            spec.low,
+            spec.high,
+            spec.default if strength is None else strength,
+            step=1 if spec.high > 10 or kind == "study" else 0.1,
+            label=KINDS[kind][1],
+        ),
+        gr.Slider(visible=kind == "motion", **at(angle)),
+        gr.Number(visible=kind in RANDOM, **at(seed)),
     )
+
+
+def open_link(request: gr.Request) -> tuple:
+    """What a link brings: tab, photo, and the setting. Without one, all stays as it is."""
+    query = dict(request.query_params)
+    if not query.keys() & set(NAMES):
+        return (gr.skip(),) * 7
+    setting, sentence = from_query(query)
+    if sentence:
+        gr.Warning(sentence, title="Not all of the link is valid")
+    sliders = controls(setting.kind, setting.strength, setting.angle, setting.seed)
+    return gr.Tabs(selected="laboratory"), CLEAR[0], setting.kind, *sliders, setting.model
+
+
+def want(photo: Upload, kind, strength, angle, seed, model, request: gr.Request) -> None:
+    setting = Setting(kind, strength, angle, seed, model)
+    RUNS.want(request, "laboratory", ((photo or {}).get("path"), setting))
+
+
+def want_curves(request: gr.Request) -> None:
+    RUNS.want(request, "curves", "curves")
+
+
+def stop_run(request: gr.Request) -> None:
+    RUNS.stop(request, "laboratory")
+    RUNS.stop(request, "curves")
+
+
+def chosen(event: gr.SelectData) -> Path:
+    return CLEAR[event.index]
+
+
+def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
+    private = {"api_visibility": "private"}
+    at_once = {**private, "queue": False, "show_progress": "hidden"}
+    gr.Markdown(t("laboratory_intro"))
+    with gr.Row(elem_id="laboratory", elem_classes="result-first"):
+        with gr.Column(scale=2, min_width=320, elem_classes="givens"):
+            clear = picture(
+                t("laboratory_photo"),
+                elem_id="clear",
+                height=220,
+                placeholder=t("laboratory_drop"),
+                sources=["upload", "clipboard", "webcam"],
+            )
+            with gr.Column(elem_classes="settings"):
+                kind = gr.Dropdown(
+                    [(KINDS[name][0], name) for name in DISTORTIONS],
+                    value=Setting.kind,
+                    label=t("laboratory_kind"),
+                    elem_id="laboratory-kind",
+                )
+                strength, angle, seed = (
+                    gr.Slider(
+                        DISTORTIONS[Setting.kind].low,
+                        DISTORTIONS[Setting.kind].high,
+                        Setting.strength,
+                        step=0.1,
+                        label=KINDS[Setting.kind][1],
+                        elem_id="laboratory-strength",
+                    ),
+                    gr.Slider(
+                        0,
+                        180,
+                        0,
+                        step=1,
+                        label=t("laboratory_angle"),
+                        visible=False,
+                        elem_id="laboratory-angle",
+                    ),
+                    gr.Number(
+                        0,
+                        label=t("laboratory_seed"),
+                        precision=0,
+                        minimum=0,
+                        visible=False,
+                        elem_id="laboratory-seed",
+                    ),
+                )
+                model = pick_model()
+                with gr.Row():
+                    link = gr.Button(t("laboratory_link"), scale=2)
+                    stop = gr.Button(t("stop"), scale=1)
+                address = gr.Textbox(
+                    label=t("laboratory_link_label"),
+                    visible=False,
+                    interactive=False,
+                    buttons=["copy"],
+                    elem_id="laboratory-link",
+                )
+            with gr.Column(elem_id="laboratory-examples"):
+                examples = clear_gallery()
+        with gr.Column(scale=5, min_width=320, elem_classes="outcome"):
+            view = SideBySide(elem_id="laboratory-view", group="laboratory")
+            progress = progress_line()
+            status = gr.Markdown(elem_id="laboratory-status", elem_classes="note")
+            with gr.Column(elem_classes=["when-done", "details"]):
+                with gr.Row():
+                    with gr.Column(scale=3, min_width=280):
+                        table = score_table("laboratory")
+                    with gr.Column(scale=1, min_width=180, visible=False) as kernel:
+                        gr.Markdown(t("laboratory_kernel"), elem_classes="note")
+                        drawing = gr.Image(
+                            label=t("laboratory_kernel"),
+                            show_label=False,
+                            elem_id="laboratory-kernel",
+                            height=200,
+                            interactive=False,
+                            buttons=[],
+                        )
+                with gr.Row():
+                    draw = gr.Button(t("laboratory_curves"))
+                    whole = gr.Button(t("laboratory_whole"))
+                words = gr.Markdown(t("laboratory_plot"), visible=False, elem_classes="note")
+                plot = gr.LinePlot(
+                    x="strength",
+                    y="gain",
+                    color="model",
+                    y_title="gain (dB)",
+                    title="Gain (dB)",
+                    height=280,
+                    visible=False,
+                    elem_id="laboratory-plot",
+                )
+                file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
+    values = [kind, strength, angle, seed, model]
+    call = {
+        "inputs": [clear, *values],
+        "outputs": [view, table, drawing, kernel, status],
+        "show_progress_on": progress,
+        "trigger_mode": "always_last",
+        **private,
+        **work,
+    }
+    told = {"inputs": [clear, *values], "preprocess": False, **at_once}
+    moved = [clear.change, strength.input, angle.input, seed.input, model.input]
+    gr.on(moved, want, trigger_mode="always_last", **told)
+    run = gr.on(moved, explore, **call)
+    adjusted = kind.input(controls, kind, [strength, angle, seed], **at_once)
+    rerun = adjusted.then(want, **told).then(explore, **call)
+    any_angle = gr.Number(None, visible=False)
+    given = [clear, kind, strength, seed]
+    gr.on([], distort_photo, [*given, any_angle], file, api_name="distort", **work)
+    whole.click(distort_whole, [*given, angle], file, **private, **work)
+    curve = draw.click(want_curves, **at_once).then(
+        gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
+    )
+    clear.clear(
+        lambda: (gr.LinePlot(visible=False), gr.File(visible=False), gr.Markdown(visible=False)),
+        None,
+        [plot, file, words],
+        **at_once,
+    )
+    plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
+    stop.click(stop_run, cancels=[run, rerun, curve], **at_once)
+    link.click(None, values, address, js=COPY_LINK, **private)
+    link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)
+    examples.select(chosen, None, clear, **at_once)
+    page.load(open_link, None, [tabs, clear, *values], show_progress="hidden", **private)
