@@ -33,14 +33,11 @@ def tidy_exif(exif: Image.Exif, size: tuple[int, int]) -> bytes | None:
     """
     for tag in STRUCTURE.intersection(exif):
         del exif[tag]
-    details = exif.get_ifd(ExifTags.IFD.Exif)
-    if details:
+    if ExifTags.IFD.Exif in exif:
+        details = exif.get_ifd(ExifTags.IFD.Exif)
         sizes = zip((Tag.ExifImageWidth, Tag.ExifImageHeight), size, strict=True)
         details |= {tag: side for tag, side in sizes if tag in details}
-        exif[ExifTags.IFD.Exif] = details
-    where = exif.get_ifd(ExifTags.IFD.GPSInfo)
-    if where:
-        exif[ExifTags.IFD.GPSInfo] = where
+    exif.bigtiff = False
     return exif.tobytes() if len(exif) else None
 
 
@@ -56,7 +53,7 @@ def tidy_dpi(dpi: tuple | None) -> tuple[float, float] | None:
         x, y = (float(value) for value in dpi)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (x, y) if 1 <= x < 65_536 and 1 <= y < 65_536 else None
+    return (x, y) if 1 < x < 65_536 and 1 < y < 65_536 else None  # 1 stands for unknown
 
 
 def exif_without_location(exif: bytes | None) -> bytes | None:

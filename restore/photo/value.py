@@ -5,7 +5,6 @@ from typing import Self
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from . import colour
 
@@ -65,6 +64,8 @@ class Photo:
         """
         if self.alpha is None or self.alpha.all() or not self.alpha.any():
             return self.colours
+        from scipy import ndimage
+
         nearest = ndimage.distance_transform_edt(
             self.alpha == 0, return_distances=False, return_indices=True
         )

@@ -145,5 +145,10 @@ def _eight_bit_image(photo: Photo, kind: str) -> tuple[Image.Image, bytes | None
         colours = (255 + (colours - np.float32(255)) * share).round().astype(np.uint8)
         return Image.fromarray(colours), profile
     image = Image.fromarray(colours)
+    if kind == "GIF":  # one of 256 colours says that nothing is there
+        image = image.convert("RGB").quantize(255)
+        image.paste(255, mask=Image.fromarray(alpha < 128))
+        image.info["transparency"] = 255
+        return image, None
     image.putalpha(Image.fromarray(alpha))
     return image.convert("RGBA"), profile
