@@ -72,7 +72,8 @@ def comes_through(odd: corpus.Odd, folder: Path, small) -> None:
     encode(restored, own)
     again = decode(own)
     assert again.size == photo.size
-    assert again.levels() == pytest.approx(restored.levels(), abs=90)
+    difference = again.levels().astype(int) - restored.levels()
+    assert photo.alpha is not None or np.abs(difference).mean() < 6
     if photo.alpha is not None and not photo.alpha.all():
         assert np.array_equal(again.alpha == 0, photo.alpha == 0)
 

@@ -8,6 +8,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
+from .metadata import raw_values
+
 STRIP = 1 << 18
 """Pixels in a strip of a TIFF, about."""
 
@@ -109,8 +111,8 @@ def write_tiff(
     if exif:
         parsed = Image.Exif()
         parsed.load(exif)
-        for tag in parsed:
-            tags[tag] = parsed.get_ifd(tag) if tag in (0x8769, 0x8825) else parsed[tag]
+        for tag, value in raw_values(parsed).items():
+            tags[tag] = value
     tags[256], tags[257] = width, height
     tags[258] = (samples.dtype.itemsize * 8,) * channels
     tags[259], tags[317] = 8, 2  # deflate, each value less the one left of it

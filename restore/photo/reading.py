@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from . import colour, deep
-from .metadata import tidy_dpi, tidy_exif, tidy_xmp
+from .metadata import exif_of_tiff, tidy_dpi, tidy_exif, tidy_xmp
 from .value import SUFFIXES, Photo, PhotoError, split
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all: not safe to do in each thread
@@ -115,7 +115,7 @@ def _read_with_pillow(file: BinaryIO) -> Photo:
             file.seek(0)
             image = deep.read_png(file.read())
         else:
-            image = opened.copy()
+            image = opened
         if mode in ("CMYK", "LAB"):
             notes.append("Its colours are converted to sRGB.")
         exif = opened.getexif()
@@ -188,7 +188,8 @@ def _finish(
     alpha = None if photo.alpha is None else _upright(photo.alpha, orientation)
     exif_bytes, is_damaged = None, bool(info.get("exif")) and not len(exif)
     try:
-        exif_bytes = tidy_exif(exif, (colours.shape[1], colours.shape[0]))
+        said = exif_of_tiff(exif) if kind == "TIFF" or not info.get("exif") else info["exif"]
+        exif_bytes = tidy_exif(said, (colours.shape[1], colours.shape[0])) if len(exif) else None
     except Exception:  # Pillow raises whatever breaks in it
         is_damaged = True
     if is_damaged:

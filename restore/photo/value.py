@@ -112,7 +112,12 @@ class Photo:
 
 
 def eight_bit(values: np.ndarray) -> np.ndarray:
-    return values if values.dtype == np.uint8 else ((values + np.uint32(128)) // 257).astype("u1")
+    if values.dtype == np.uint8:
+        return values
+    levels = np.empty(values.shape, np.uint8)
+    for row, rounded in zip(values, levels, strict=True):  # one by one, to spare memory
+        rounded[...] = (row + np.uint32(128)) // 257
+    return levels
 
 
 def split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
