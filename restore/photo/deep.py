@@ -1,5 +1,6 @@
 """16-bit colour, which Pillow cuts to 8 bits: PNG and TIFF in and out of arrays."""
 
+import logging
 import struct
 import zlib
 from itertools import accumulate
@@ -9,6 +10,10 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from .metadata import raw_values
+
+logging.getLogger("tifffile").addHandler(
+    logging.NullHandler()
+)  # what it says, we say in a sentence
 
 STRIP = 1 << 18
 """Pixels in a strip of a TIFF, about."""

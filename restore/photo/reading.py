@@ -87,8 +87,8 @@ def _read(file: BinaryIO) -> Photo:
         directory = TiffImagePlugin.ImageFileDirectory_v2(head[:8])
         file.seek(directory.next)
         directory.load(file)
-        unsigned = set(directory.get(339, (1,))) == {1}
-        if unsigned and set(directory.get(258, (1,))) == {16} and directory.get(262) in (0, 1, 2):
+        is_plain = set(directory.get(339, (1,))) == {1} and directory.get(277, 1) <= 5
+        if is_plain and set(directory.get(258, (1,))) == {16} and directory.get(262) in (0, 1, 2):
             return _read_deep_tiff(file, directory)
         file.seek(0)
     return _read_with_pillow(file)
@@ -118,11 +118,21 @@ def _read_with_pillow(file: BinaryIO) -> Photo:
             image = opened
         if mode in ("CMYK", "LAB"):
             notes.append("Its colours are converted to sRGB.")
+        if opened.format == "AVIF" and _is_deep_avif(file):
+            notes.append("Its 10 or 12 bits per colour are read as 8.")
         exif = opened.getexif()
         if opened.format == "JPEG" and not info.get("jfif_unit") and 0x011A not in exif:
             info.pop("dpi", None)  # Pillow's own guess
         photo = _finish(image, opened.format, info, exif, exif.get(0x0112, 1), notes)
         return replace(photo, notes=(*photo.notes, *_further(opened)))
+
+
+def _is_deep_avif(file: BinaryIO) -> bool:
+    """By the flag high_bitdepth in the box av1C."""
+    file.seek(0)
+    head = file.read(4096)
+    at = head.find(b"av1C") + 6
+    return 6 <= at < len(head) and bool(head[at] & 0x40)
 
 
 def _further(opened: Image.Image) -> tuple[str, ...]:
