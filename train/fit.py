@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from restore.metrics import psnr, ssim
 from restore.models import MODELS
+from restore.restorer import choose_precision
 from restore.weights import load_model, save_model
 
 from .gan import Adversarial
@@ -45,7 +46,8 @@ def fit(
     `out`/`name` receives two checkpoints by turns, history.csv and weights/. With `resume`, it goes
     on from the last checkpoint that is whole; after `minutes` it stops at the next one.
     """
-    accelerator = Accelerator(mixed_precision="bf16")
+    precision = choose_precision(PartialState().device)
+    accelerator = Accelerator(mixed_precision="bf16" if precision == torch.bfloat16 else "no")
     device, folder = accelerator.device, out / name
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
