@@ -124,3 +124,12 @@ def pixels(image: Image.Image) -> np.ndarray:
     if image.mode == "I;16":
         image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
     return np.asarray(image.convert("RGB"))
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The photos in a folder and in the folders below it, by suffix, sorted; not hidden files."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+    )
