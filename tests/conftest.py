@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from skimage import data
 
 from restore.photo import decode, pixels
+from train import tiles
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "assets" / "examples"
@@ -72,3 +75,25 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=flags)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """Eight real photos, two of them for validation, and one twice."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "train").mkdir()
+    (folder / "val").mkdir()
+    for name in ("astronaut", "chelsea", "coffee", "rocket", "brick", "grass"):
+        Image.fromarray(getattr(data, name)()).save(folder / "train" / f"{name}.png")
+    for name in ("gravel", "hubble_deep_field"):
+        Image.fromarray(getattr(data, name)()).save(folder / "val" / f"{name}.png")
+    shutil.copy(folder / "train" / "coffee.png", folder / "train" / "coffee-again.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiled(photos, tmp_path_factory) -> Path:
+    """Tiles of them, 96 to train on and 8 to validate with."""
+    out = tmp_path_factory.mktemp("tiles")
+    tiles.make(photos, out, train=96, val=8)
+    return out
