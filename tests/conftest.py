@@ -93,7 +93,7 @@ def photos(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiled(photos, tmp_path_factory) -> Path:
-    """Tiles of them, 96 to train on and 8 to validate with."""
+    """Tiles of them, 96 to train on and 4 to validate with."""
     out = tmp_path_factory.mktemp("tiles")
-    tiles.make(photos, out, train=96, val=8)
+    tiles.make(photos, out, train=96, val=4)
     return out

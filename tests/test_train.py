@@ -23,8 +23,8 @@ from train.mixture import CAMERA, STUDY, Mixture
 def test_tiles_are_as_many_as_asked_and_described(tiled):
     rows = list(csv.DictReader((tiled / "manifest.csv").open()))
     assert np.load(tiled / "train.npy", mmap_mode="r").shape == (96, 128, 128, 3)
-    assert np.load(tiled / "val.npy", mmap_mode="r").shape == (8, 128, 128, 3)
-    assert len(rows) == 96 + 8
+    assert np.load(tiled / "val.npy", mmap_mode="r").shape == (4, 128, 128, 3)
+    assert len(rows) == 96 + 4
 
 
 def test_no_photo_is_on_both_sides_and_duplicates_are_dropped(tiled):
@@ -47,9 +47,9 @@ def test_hashes_of_the_manifest_are_those_of_the_tiles(tiled):
 
 
 def test_tiles_are_deterministic_by_seed(photos, tiled, tmp_path):
-    tiles.make(photos, tmp_path / "same", train=96, val=8)
+    tiles.make(photos, tmp_path / "same", train=96, val=4)
     assert (tmp_path / "same" / "manifest.csv").read_text() == (tiled / "manifest.csv").read_text()
-    tiles.make(photos, tmp_path / "other", train=96, val=8, seed=1)
+    tiles.make(photos, tmp_path / "other", train=96, val=4, seed=1)
     assert not np.array_equal(
         np.load(tmp_path / "other" / "train.npy"), np.load(tiled / "train.npy")
     )

@@ -30,9 +30,9 @@ def matrix_rate(device: torch.device, precision: torch.dtype, seconds: float = 0
     """The best rate of square matrix products here, in FLOP/s."""
     size = 8192 if device.type == "cuda" else 1024
     a, b = (torch.rand(size, size, device=device).to(precision) for _ in range(2))
-    best, end = float("inf"), time.perf_counter() + seconds
     _finish(a @ b)
-    while time.perf_counter() < end:
+    best, end = float("inf"), time.perf_counter() + seconds
+    while best == float("inf") or time.perf_counter() < end:
         began = time.perf_counter()
         _finish(a @ b)
         best = min(best, time.perf_counter() - began)
