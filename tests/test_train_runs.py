@@ -18,6 +18,8 @@ from restore.weights import load_model
 from train import TrainingError, checkpoint, tiles
 from train.fit import L1, fit
 
+RUNS = ("study-cnn", "gan")
+"""Between them: both schedules, averaged weights and not, BatchNorm and a discriminator."""
 SCRIPT = str(Path(__file__).with_name("toy.py"))
 
 
@@ -39,14 +41,14 @@ def assert_same_run(one: Path, other: Path, tolerance: float = 1e-5) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tiled, tmp_path_factory) -> Path:
-    """The folder of uninterrupted runs of the baselines."""
+    """The folder of uninterrupted RUNS."""
     out = tmp_path_factory.mktemp("whole")
-    for name in ("cnn", "gan"):
+    for name in RUNS:
         fit(toy(name), name, tiled, out)
     return out
 
 
-@pytest.mark.parametrize("name", ["cnn", "gan"])
+@pytest.mark.parametrize("name", RUNS)
 def test_a_killed_run_ends_as_an_uninterrupted_one(name, whole, tiled, tmp_path):
     folder = tmp_path / name
     with subprocess.Popen(
@@ -92,7 +94,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(whole, tiled, tmp_path):
-    (tmp_path / "gan").symlink_to(whole / "cnn")
+    (tmp_path / "gan").symlink_to(whole / "study-cnn")
     with pytest.raises(TrainingError, match="does not fit the recipe gan"):
         fit(toy("gan"), "gan", tiled, tmp_path, resume=True)
 
@@ -146,9 +148,9 @@ def test_the_spectrum_adds_to_the_loss():
 
 def test_two_processes_train_as_one(whole, tiled, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += [SCRIPT, str(tiled), str(tmp_path), "24", "cnn", "gan"]
+    command += [SCRIPT, str(tiled), str(tmp_path), "24", *RUNS]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     # The GAN's generator has BatchNorm; its sums are rounded in another order, and Adam divides.
-    assert_same_run(tmp_path / "cnn", whole / "cnn", tolerance=1e-4)
+    assert_same_run(tmp_path / "study-cnn", whole / "study-cnn", tolerance=1e-4)
     assert_same_run(tmp_path / "gan", whole / "gan", tolerance=2e-3)

@@ -96,7 +96,7 @@ def fit(
         chosen, name = recipes.find(recipe), recipe.replace("_", "-")
         if exists(out / name) and not resume:
             _stop(f"{out / name} holds a run already. Add --resume, or name another --out.")
-        typer.echo(f"weights: {run(chosen, name, tiles, out, resume, minutes)}")
+        run(chosen, name, tiles, out, resume, minutes)
     except (KeyError, TrainingError, WeightsError, OSError) as error:
         _stop(str(error.args[0] if isinstance(error, KeyError) else error))
 

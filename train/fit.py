@@ -140,6 +140,7 @@ def fit(
             print(_efficiency(recipe, images / trained, waited / trained, device, precision, world))
         with checkpoint.writing(folder):
             _draw(recipe, log, folder, validation, accelerator)
+        print(f"weights: {folder / 'weights'}")
     return folder / "weights"
 
 

@@ -15,15 +15,16 @@ from tqdm import tqdm
 
 from restore.weights import load_model, read_config
 
-from . import TrainingError, recipes
+from . import TrainingError, evaluate, recipes
 from .mixture import STUDY
 from .validation import Pairs, freeze, restore, score
 
-PUBLISHED = {
-    "study-cnn": {"psnr": 24.84},
+_CNN, _UNET_512, _UNET_1024 = evaluate.PUBLISHED
+PUBLISHED: dict[str, dict[str, float]] = {
+    "study-cnn": {"psnr": _CNN.psnr},
     "study-gan": {"generator_loss": 10.98, "discriminator_loss": 0.3434},
-    "study-unet-512": {"psnr": 30.85, "ssim": 0.9229},
-    "study-unet-1024": {"psnr": 30.90, "ssim": 0.9261, "loss": 0.0198},
+    "study-unet-512": {"psnr": _UNET_512.psnr, "ssim": _UNET_512.ssim},
+    "study-unet-1024": {"psnr": _UNET_1024.psnr, "ssim": _UNET_1024.ssim, "loss": 0.0198},
 }
 """What the study states, on its own photos: dB, SSIM, L1 in validation, the GAN's losses."""
 
