@@ -231,3 +231,12 @@ def _upright(pixels: np.ndarray, orientation: object) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The photos in a folder and in the folders below it, by suffix, sorted; not hidden files."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+    )
