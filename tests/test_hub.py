@@ -86,7 +86,7 @@ def test_offline_mode_asks_nobody(server, monkeypatch):
 
 @pytest.mark.parametrize("fault", ["down", "hang", "half", "slow"])
 def test_a_hub_that_fails_costs_a_sentence_within_the_deadline(fault, server, monkeypatch):
-    monkeypatch.setattr(hub, "DEADLINE", 6)
+    monkeypatch.setattr(hub, "DEADLINE", 4)
     server.fault = fault
     assert reason().endswith(".")
     server.fault = None

@@ -14,6 +14,7 @@ from ..restorer import choose_device
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
+from .work import fallback_notice
 
 LAUNCH = {
     "theme": gr.themes.Soft(font=["system-ui", "sans-serif"]),
@@ -34,10 +35,12 @@ def build() -> gr.Blocks:
         gr.Markdown(
             f"# Restore blurred photos\nRuns on **{name}**. Your photos are deleted after an hour."
         )
+        notice = gr.Markdown(visible=False, elem_id="notice")
+        page.load(fallback_notice, None, notice, api_visibility="private", queue=False)
         with gr.Tab("Restore"):
             restore_tab(work)
         with gr.Tab("Compare"):
             compare_tab(work)
         with gr.Tab("Laboratory"):
             laboratory_tab(work)
-    return page.queue(max_size=8)
+    return page.queue(max_size=8, api_open=False)

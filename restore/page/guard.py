@@ -45,7 +45,7 @@ READ = re.compile(
 WRITE = re.compile(rf"{API}/(cancel|reset)/?")
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request is turned away with an HTTP status and a sentence."""
 
     def __init__(self, status: int, sentence: str):
@@ -113,7 +113,7 @@ class Guard:
             if scope["path"] == "/health":
                 return await _reply(answer, 200, self.door.health())
             return await self._pass(scope, receive, answer)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             status, sentence = refusal.status, str(refusal)
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -134,17 +134,17 @@ class Guard:
         if method in ("GET", "HEAD"):
             if file := FILE.fullmatch(path):
                 if not is_uploaded(file["path"]):
-                    raise Refusal(403, "This file is not for visitors.")
+                    raise RefusedError(403, "This file is not for visitors.")
             elif not READ.fullmatch(path) or ".." in path:
-                raise Refusal(404, "There is nothing here.")
+                raise RefusedError(404, "There is nothing here.")
             return await self.app(_without_deep_link(scope), receive, send)
         if method != "POST":
-            raise Refusal(405, "This page answers GET and POST only.")
+            raise RefusedError(405, "This page answers GET and POST only.")
         if UPLOAD.fullmatch(path):
             return await self._upload(scope, receive, send, visitor)
         called = CALL.fullmatch(path)
         if not called and not LOGIN.fullmatch(path) and not WRITE.fullmatch(path):
-            raise Refusal(404, "There is nothing here.")
+            raise RefusedError(404, "There is nothing here.")
         if LOGIN.fullmatch(path) and not self.door.logins.take(visitor or "here"):
             raise _too_many("attempts to log in")
         if called:
@@ -171,10 +171,10 @@ class Guard:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         if shutil.disk_usage(folder).free < LEAST_FREE:
-            raise Refusal(507, "The server's disk is full. Please try again in an hour.")
+            raise RefusedError(507, "The server's disk is full. Please try again in an hour.")
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LARGEST_UPLOAD:
-            raise Refusal(413, "This file is larger than 100 MB. Please scale the photo down.")
+            raise _too_large()
         total = 0
 
         async def counted():
@@ -182,11 +182,13 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), PATIENCE)
             except TimeoutError:
-                raise Refusal(408, "Nothing arrived for a minute. Please upload again.") from None
+                raise RefusedError(408, "Nothing arrived for a minute. Please try again.") from None
             size = len(message.get("body", b""))
             total += size
             if total > LARGEST_UPLOAD:
-                raise Refusal(413, "This file is larger than 100 MB. Please scale the photo down.")
+                raise RefusedError(
+                    413, "This file is larger than 100 MB. Please scale the photo down."
+                )
             if visitor and not self.door.bytes.take(visitor, size):
                 raise _too_many("uploads")
             return message
@@ -195,7 +197,7 @@ class Guard:
 
     def _expect_open(self) -> None:
         if self.door.closing:
-            raise Refusal(503, "The page is about to restart. Please try again in a minute.")
+            raise RefusedError(503, "The page is about to restart. Please try again in a minute.")
 
 
 def check_call(body: bytes, named: bool = False) -> None:
@@ -206,11 +208,11 @@ def check_call(body: bytes, named: bool = False) -> None:
     try:
         call = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refusal(400, "The call is not valid JSON.") from None
+        raise RefusedError(400, "The call is not valid JSON.") from None
     if not isinstance(call, dict) or not (named or isinstance(call.get("data"), list)):
-        raise Refusal(400, "The call must be a JSON object with a list `data`.")
+        raise RefusedError(400, "The call must be a JSON object with a list `data`.")
     if call.get("batched"):
-        raise Refusal(400, "Calls are not batched here.")
+        raise RefusedError(400, "Calls are not batched here.")
     waiting: list[object] = [call]
     while waiting:
         value = waiting.pop()
@@ -221,7 +223,7 @@ def check_call(body: bytes, named: bool = False) -> None:
             if value.get("is_stream") or not (
                 path is None or (isinstance(path, str) and is_uploaded(path))
             ):
-                raise Refusal(
+                raise RefusedError(
                     400, "A photo must be uploaded first; addresses and paths are not taken."
                 )
             waiting += value.values()
@@ -282,8 +284,16 @@ def _without_deep_link(scope):
     return {**scope, "query_string": kept.encode()}
 
 
-def _too_many(what: str) -> Refusal:
-    return Refusal(429, f"These were too many {what} in a short time. Please wait a minute.")
+def _too_large() -> RefusedError:
+    return RefusedError(413, "This file is larger than 100 MB. Please scale the photo down.")
+
+
+def _silent() -> RefusedError:
+    return RefusedError(408, "Nothing arrived for a minute. Please try again.")
+
+
+def _too_many(what: str) -> RefusedError:
+    return RefusedError(429, f"These were too many {what} in a short time. Please wait a minute.")
 
 
 async def _read(receive) -> bytes:
@@ -293,12 +303,14 @@ async def _read(receive) -> bytes:
         try:
             message = await asyncio.wait_for(receive(), PATIENCE)
         except TimeoutError:
-            raise Refusal(408, "Nothing arrived for a minute. Please try again.") from None
+            raise _silent() from None
         if message["type"] == "http.disconnect":
-            raise Refusal(400, "The call was cut off.")
+            raise RefusedError(400, "The call was cut off.")
         body += message.get("body", b"")
         if len(body) > LARGEST_CALL:
-            raise Refusal(413, "The call is too large. Photos are uploaded, not sent in a call.")
+            raise RefusedError(
+                413, "The call is too large. Photos are uploaded, not sent in a call."
+            )
         if not message.get("more_body"):
             return body
 

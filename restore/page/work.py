@@ -1,5 +1,7 @@
 """What all parts of the page work with: uploads, models, scores, and failures as sentences."""
 
+import html
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,8 @@ from .. import MODELS, Restorer, load
 from ..metrics import SMALLEST, psnr, sharpness, ssim
 from ..photo import PhotoError, decode, pixels
 from ..restorer import DeviceError
-from ..weights import WeightsError
+from ..weights import WeightsError, is_local
+from .guard import origin
 
 try:
     import spaces
@@ -29,22 +32,68 @@ except ImportError:
 WEIGHTS: list[str | None] = [None]
 """Where the weights come from: set once at start, never by a visitor."""
 
+FALLBACKS: dict[str, str] = {}
+"""Models whose bundled weights serve in place of those of the Hub -> why."""
+
 Upload = dict | None
 """What a picture component hands over unprocessed: {"path": ..., "orig_name": ...}."""
 
 
+log = logging.getLogger("restore.page")
+
+
 @lru_cache(maxsize=len(MODELS))
 def restorer(name: str) -> Restorer:
-    return load(name, WEIGHTS[0])
+    """The model of that name, loaded once.
+
+    Where the Hub does not give its weights, the bundled ones serve, and page and log say so.
+    Raises WeightsError or DeviceError.
+    """
+    try:
+        loaded = load(name, WEIGHTS[0])
+    except WeightsError as error:
+        if name not in MODELS or is_local(WEIGHTS[0]):
+            raise
+        log.warning("%s The weights that came with the program serve instead.", error)
+        FALLBACKS[name] = str(error)
+        loaded = load(name)
+    return loaded
+
+
+def fallback_notice() -> dict:
+    """The banner about weights that are not those asked for; invisible while there are none."""
+    if not FALLBACKS:
+        return gr.update(visible=False)
+    names, reason = ", ".join(FALLBACKS), html.escape(next(iter(FALLBACKS.values())))
+    return gr.update(
+        visible=True,
+        value=f"⚠️ **{names}: the weights that came with the program serve here, not those "
+        f"asked for.** {reason}",
+    )
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Show every failure that a visitor can mend as a sentence on the page."""
+    """Show every failure as a sentence on the page; the log learns no names and no contents."""
     try:
         yield
     except (PhotoError, WeightsError, DeviceError, ValueError, MemoryError) as error:
-        raise gr.Error(str(error), duration=None, title="This did not work") from None
+        sentence = str(error) or "The server ran out of memory. Please try a smaller photo."
+    except gr.Error:
+        raise
+    except Exception as error:
+        log.error("%s in %s", type(error).__name__, origin(error))
+        sentence = "This did not work, and the fault is not yours. Please try again."
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            sentence = "The server ran out of memory. Please try a smaller photo."
+    else:
+        return
+    raise gr.Error(
+        html.escape(sentence, quote=False),
+        duration=None,
+        title="This did not work",
+        print_exception=False,
+    )
 
 
 def opened(upload: Upload, what: str) -> Image.Image:
