@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from running import Running, running
 
 from restore.photo import decode, pixels
 
@@ -32,27 +32,16 @@ def blurred() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def page_url() -> str:
-    """The address of the running page, started the way a person starts it."""
-    port = "7861"
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("RESTORE_WEIGHTS", None)
-    with subprocess.Popen(
-        [sys.executable, "app.py", "--host", "127.0.0.1", "--port", port],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Running on local URL" in line:
-                break
-        assert "Running on local URL" in said, said
-        yield f"http://127.0.0.1:{port}/"
-        process.terminate()
+def page_app(tmp_path_factory) -> Iterator[Running]:
+    """The running page, started the way a person starts it."""
+    with running(tmp_path_factory.mktemp("page") / "log") as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def page_url(page_app) -> str:
+    """The address of the running page."""
+    return page_app.url
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Launching the page behind its guard, and stopping it without losing anybody's work."""
 
+import os
 import signal
 import threading
 import time
@@ -28,13 +29,26 @@ def serve(
 ) -> None:
     """Serve the page until SIGTERM or Ctrl-C; running work is then finished, within GRACE.
 
-    `auth` is one pair of user and password. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT
-    where host and port are None.
+    `auth` is one pair of user and password.
     """
-    door = Door(lambda: health(page, door))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    door = launch(page, host, port, share, auth)
+    stop.wait()
+    close(page, door)
+
+
+def launch(
+    page: gr.Blocks,
+    host: str | None = None,
+    port: int | None = None,
+    share: bool = False,
+    auth: tuple[str, str] | None = None,
+) -> Door:
+    """Begin to serve the page, in threads of its own, and return."""
+    door = Door(lambda: health(page, door))
+    host, port = address(host, port)
     page.launch(
         server_name=host,
         server_port=port,
@@ -47,13 +61,28 @@ def serve(
         ssr_mode=False,
         **LAUNCH,
     )
-    stop.wait()
+    return door
+
+
+def close(page: gr.Blocks, door: Door) -> None:
+    """Take nothing new, finish what runs and waits, and end."""
     door.closing = True
     until = time.monotonic() + GRACE
     while busy(page) and time.monotonic() < until:
         time.sleep(0.1)
     time.sleep(HANDOVER)
     page.close(verbose=False)
+
+
+def address(host: str | None, port: int | None) -> tuple[str | None, int | None]:
+    """Where to listen: where one says, else where a Space is asked for, else Gradio's default.
+
+    GRADIO_SERVER_NAME and GRADIO_SERVER_PORT come before both defaults.
+    """
+    if os.environ.get("SYSTEM") == "spaces":
+        host = host or os.environ.get("GRADIO_SERVER_NAME") or "0.0.0.0"
+        port = port or int(os.environ.get("GRADIO_SERVER_PORT") or 7860)
+    return host, port
 
 
 def busy(page: gr.Blocks) -> int:
