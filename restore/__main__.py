@@ -1,6 +1,5 @@
 """The command line: python -m restore run | models."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +12,9 @@ from rich.table import Table
 from . import MODELS, Restorer, load
 from .metrics import psnr, ssim
 from .models import count_parameters
-from .photo import SUFFIXES, PhotoError, decode, encode, pixels
+from .photo import SUFFIXES, PhotoError, decode, encode
 from .restorer import DeviceError
-from .weights import WeightsError, locate, read_config
+from .weights import WeightsError, locate, measured
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console()
@@ -93,10 +92,10 @@ def _restore(
     photo = decode(source)
     restored = restorer.restore(photo)
     target.parent.mkdir(parents=True, exist_ok=True)
-    encode(restored, target, keep_metadata, overwrite)
+    encode(restored, target, "keep" if keep_metadata else "strip", overwrite)
     line = f"{source} -> {target}"
     if reference and (truth := reference / source.name).exists():
-        before, after, clear = (pixels(p) for p in (photo, restored, decode(truth)))
+        before, after, clear = (p.levels() for p in (photo, restored, decode(truth)))
         line += (
             f"  PSNR {psnr(before, clear):.2f} -> {psnr(after, clear):.2f} dB"
             f"  SSIM {ssim(before, clear):.4f} -> {ssim(after, clear):.4f}"
@@ -124,19 +123,15 @@ def models(weights: Weights = None) -> None:
         parameters = f"{count_parameters(spec.build()):,}"
         try:
             folder = locate(name, weights)
-            read_config(folder)
-            table.add_row(name, parameters, spec.blur, *_measured(folder), str(folder))
+            table.add_row(name, parameters, spec.blur, *_measured(name, weights), str(folder))
         except WeightsError:
             table.add_row(name, parameters, spec.blur, "", "", "none")
     console.print(table)
     console.print("PSNR (dB) and SSIM: suite `seed`, RGB, as in metrics.json beside the weights.")
 
 
-def _measured(folder: Path) -> tuple[str, str]:
-    path = folder / "metrics.json"
-    if not path.exists():
-        return "not measured", ""
-    seed = json.loads(path.read_text())["suites"].get("seed")
+def _measured(name: str, weights: str | None) -> tuple[str, str]:
+    seed = measured(name, weights).get("seed")
     return (f"{seed['psnr']:.2f}", f"{seed['ssim']:.4f}") if seed else ("not measured", "")
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from scipy.fft import next_fast_len
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 from .tiling import reflect_pad
 
@@ -156,70 +157,109 @@ def jpeg(x: Tensor, quality: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Distortion:
-    """One kind of distortion as a person meets it: a name and one strength in a natural unit."""
+    """One kind of distortion as a person meets it: a name and one strength in a natural unit.
+
+    A blur has a `kernel`: (strength [1], angle [1] in radians or None, generator) -> [1, K, K].
+    What is no blur has `apply`: (photo [1, 3, H, W], strength, generator) -> the same shape.
+    """
 
     label: str
     unit: str
     low: float
     high: float
     default: float
-    apply: Callable[[Tensor, float, torch.Generator], Tensor]
-    """(photo [1, 3, H, W], strength, generator) -> the same shape."""
+    kernel: Callable[[Tensor, Tensor | None, torch.Generator], Tensor] | None = None
+    apply: Callable[[Tensor, float, torch.Generator], Tensor] | None = None
 
 
-def _study(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
-    for _pass in range(round(strength)):
-        x = quantise(blur(x, study_kernel(x.device)))
-    return x
+def _study(strength: Tensor, _angle: Tensor | None, _: torch.Generator) -> Tensor:
+    kernel = once = study_kernel(strength.device)
+    for _pass in range(round(strength.item()) - 1):
+        kernel = conv2d(kernel[None], once[None], padding=once.shape[-1] - 1)[0]
+    return kernel
 
 
-def _gaussian(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
-    return blur(x, gaussian_kernel(torch.tensor([strength], device=x.device)))
-
-
-def _defocus(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
-    return blur(x, disk_kernel(torch.tensor([strength], device=x.device)))
-
-
-def _motion(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    angle = torch.pi * torch.rand(1, generator=generator, device=x.device)
-    return blur(x, motion_kernel(torch.tensor([strength], device=x.device), angle))
+def _motion(length: Tensor, angle: Tensor | None, generator: torch.Generator) -> Tensor:
+    if angle is None:
+        angle = torch.pi * torch.rand(1, generator=generator, device=length.device)
+    return motion_kernel(length, angle)
 
 
 def _noise(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     return add_noise(x, torch.tensor([strength / 255], device=x.device), generator)
 
 
-def _jpeg(x: Tensor, strength: float, _: torch.Generator) -> Tensor:
-    return jpeg(x, round(strength))
-
-
 DISTORTIONS: dict[str, Distortion] = {
     "study": Distortion("The study's blur", "times", 1, 5, 1, _study),
-    "gaussian": Distortion("Gaussian blur", "px (sigma)", 0.3, 5, 1.6, _gaussian),
-    "defocus": Distortion("Defocus", "px (radius)", 0.5, 8, 2.5, _defocus),
+    "gaussian": Distortion(
+        "Gaussian blur", "px (sigma)", 0.3, 5, 1.6, lambda sigma, *_: gaussian_kernel(sigma)
+    ),
+    "defocus": Distortion(
+        "Defocus", "px (radius)", 0.5, 8, 2.5, lambda radius, *_: disk_kernel(radius)
+    ),
     "motion": Distortion("Straight motion", "px (length)", 1, 31, 9, _motion),
-    "noise": Distortion("Noise", "levels of 255 (sigma)", 0, 50, 8, _noise),
-    "jpeg": Distortion("JPEG", "quality, lower is worse", 5, 100, 30, _jpeg),
+    "shake": Distortion(
+        "Camera shake", "px (extent)", 1, 31, 11, lambda extent, _, draw: shake_kernel(extent, draw)
+    ),
+    "noise": Distortion("Noise", "levels of 255 (sigma)", 0, 50, 8, apply=_noise),
+    "jpeg": Distortion(
+        "JPEG", "quality, lower is worse", 5, 100, 30, apply=lambda x, q, _: jpeg(x, round(q))
+    ),
 }
+SEEDS = 2**31
+"""Seeds run from 0 to one less than this."""
 
 
-def distort(x: Tensor, kind: str, strength: float, seed: int = 0) -> Tensor:
-    """Distort one photo [1, 3, H, W] in [0, 1] and round it to 8 bits.
-
-    `strength` is in the unit of `DISTORTIONS[kind]`; `seed` settles what is drawn at random (the
-    noise, the direction of a motion). Raises ValueError for an unknown kind or a strength out of
-    range, in a sentence fit for a visitor.
-    """
+def check_setting(kind: str, strength: float, seed: int = 0, angle: float | None = None) -> None:
+    """Raises ValueError, in a sentence fit for a visitor, for a setting that `distort` refuses."""
     if kind not in DISTORTIONS:
         raise ValueError(
             f"There is no distortion {kind!r}. Choose one of: {', '.join(DISTORTIONS)}."
         )
     spec = DISTORTIONS[kind]
-    if not spec.low <= strength <= spec.high:
+    if strength is None or not spec.low <= strength <= spec.high:
+        given = "none was given" if strength is None else f"{strength:g} is outside"
         raise ValueError(
             f"{spec.label} takes a strength from {spec.low:g} to {spec.high:g} {spec.unit}; "
-            f"{strength:g} is outside."
+            f"{given}."
         )
+    if seed is None or not 0 <= seed < SEEDS or seed != int(seed):
+        raise ValueError(f"The seed must be a whole number from 0 to {SEEDS - 1}.")
+    if angle is not None and not 0 <= angle <= 180:
+        raise ValueError("The angle must lie between 0 and 180 degrees.")
+
+
+def draw_kernel(
+    kind: str,
+    strength: float,
+    seed: int = 0,
+    angle: float | None = None,
+    device: torch.device | str = "cpu",
+) -> Tensor | None:
+    """The kernel [1, K, K] of that blur, or None where it is none (noise, JPEG).
+
+    `strength` is in the unit of `DISTORTIONS[kind]`; `angle`, of a motion, in degrees above the
+    horizontal, 0 to 180, drawn at random where it is None; `seed` settles what is drawn at random.
+    Raises ValueError, in a sentence fit for a visitor.
+    """
+    check_setting(kind, strength, seed, angle)
+    make = DISTORTIONS[kind].kernel
+    if make is None:
+        return None
+    radians = None if angle is None else torch.tensor([angle], device=device).deg2rad()
+    generator = torch.Generator(device).manual_seed(int(seed))
+    return make(torch.tensor([float(strength)], device=device), radians, generator)
+
+
+def distort(
+    x: Tensor, kind: str, strength: float, seed: int = 0, angle: float | None = None
+) -> Tensor:
+    """Distort one photo [1, 3, H, W] in [0, 1] and round it to 8 bits.
+
+    The setting is that of `draw_kernel`; of a noise, `seed` settles the noise. Raises ValueError.
+    """
+    kernel = draw_kernel(kind, strength, seed, angle, x.device)
+    if kernel is not None:
+        return quantise(blur(x, kernel))
     generator = torch.Generator(x.device).manual_seed(int(seed))
-    return quantise(spec.apply(x, float(strength), generator))
+    return quantise(DISTORTIONS[kind].apply(x, float(strength), generator))

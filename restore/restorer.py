@@ -10,6 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import tiling
 from .models import MODELS
+from .photo import Photo
 from .weights import load_model
 
 CORE = 960
@@ -75,15 +76,17 @@ class Restorer:
 
     def restore(
         self,
-        photo: Image.Image | np.ndarray,
+        photo: Photo | Image.Image | np.ndarray,
         progress: Callable[[float], None] = lambda share: None,
-    ) -> Image.Image | np.ndarray:
+    ) -> Photo | Image.Image | np.ndarray:
         """Restore a photo; the result has the same type, mode and size.
 
-        `photo` is a PIL image of any mode, or a uint8 or uint16 array [H, W], [H, W, 3] or
-        [H, W, 4] (the fourth channel, alpha, is kept as it is). Grey photos stay grey.
+        `photo` is a `Photo`, a PIL image of any mode, or a uint8 or uint16 array [H, W], [H, W, 3]
+        or [H, W, 4] (the fourth channel, alpha, is kept as it is). Grey photos stay grey.
         `progress` is called with the share done, 0 to 1. Raises TypeError or ValueError.
         """
+        if isinstance(photo, Photo):
+            return self._restore_photo(photo, progress)
         if isinstance(photo, Image.Image):
             return self._restore_image(photo, progress)
         if not isinstance(photo, np.ndarray) or photo.dtype not in (np.uint8, np.uint16):
@@ -94,22 +97,24 @@ class Restorer:
                 f"Expected an array [H, W], [H, W, 3] or [H, W, 4], got {list(photo.shape)}."
             )
         if photo.shape[2:] == (4,):
-            colour = self._restore_pixels(photo[..., :3], progress)
-            return np.concatenate([colour, photo[..., 3:]], -1)
+            whole = self._restore_photo(Photo(photo[..., :3], photo[..., 3]), progress)
+            return np.dstack([whole.colours, whole.alpha])
         return self._restore_pixels(photo, progress)
 
+    def _restore_photo(self, photo: Photo, progress: Callable[[float], None]) -> Photo:
+        """Alpha stays as it is, and so do the colours that it hides."""
+        restored = self._restore_pixels(photo.opaque_colours(), progress)
+        if photo.alpha is not None:
+            hidden = photo.alpha == 0
+            restored[hidden] = photo.colours[hidden]
+        return photo.with_colours(restored)
+
     def _restore_image(self, image: Image.Image, progress: Callable[[float], None]) -> Image.Image:
-        if image.mode in ("L", "RGB", "I;16"):
-            restored = Image.fromarray(self._restore_pixels(np.array(image), progress))
-        elif image.mode in ("LA", "RGBA"):
-            restored = self._restore_image(image.convert(image.mode[:-1]), progress)
-            restored.putalpha(image.getchannel("A"))
-        elif image.mode == "P":
-            full = image.convert("RGBA" if image.has_transparency_data else "RGB")
-            restored = self._restore_image(full, progress)
+        restored = self._restore_photo(Photo.from_image(image), progress).to_image()
+        if image.mode == "P":
             restored = restored.quantize(256, method=Image.Quantize.FASTOCTREE)
-        else:
-            restored = self._restore_image(image.convert("RGB"), progress).convert(image.mode)
+        elif restored.mode != image.mode:
+            restored = restored.convert(image.mode)
         restored.info = dict(image.info)
         return restored
 

@@ -161,6 +161,29 @@ def _read(name: str, folder: Path, expected: dict[str, Tensor]) -> dict[str, Ten
     return tensors
 
 
+PUBLISHED: dict[str, tuple[float, float | None]] = {
+    "cnn": (24.84, None),
+    "unet-512": (30.85, 0.9229),
+    "unet-1024": (30.90, 0.9261),
+}
+"""What the study states for its own networks, on photos of its own: PSNR in dB, and SSIM."""
+
+
+def measured(name: str, weights: str | os.PathLike | None = None) -> dict[str, dict]:
+    """Suite -> what `python -m train evaluate` measured there: psnr, ssim, input_psnr, input_ssim.
+
+    Empty where metrics.json is missing, cannot be read, or was measured on other weights. Raises
+    WeightsError where the weights themselves are missing.
+    """
+    folder = locate(name, weights)
+    sha256 = read_config(folder).get("sha256")
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text())
+        return dict(metrics["suites"]) if metrics["sha256"] == sha256 else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def save_model(model: nn.Module, name: str, weights: Path, **facts: object) -> Path:
     """Write a model's folder below `weights`, tensors as fp16; `facts` go into the config."""
     folder = weights / name

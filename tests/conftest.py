@@ -10,7 +10,7 @@ import pytest
 import torch
 from running import Running, running
 
-from restore.photo import decode, pixels
+from restore.photo import decode
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "assets" / "examples"
@@ -22,13 +22,13 @@ torch.set_num_threads(max(1, (os.cpu_count() or 1)))
 @pytest.fixture(scope="session")
 def clear() -> np.ndarray:
     """A clear photo, uint8 [300, 451, 3]."""
-    return pixels(decode(EXAMPLES / "cat.jpg"))
+    return decode(EXAMPLES / "cat.jpg").levels()
 
 
 @pytest.fixture(scope="session")
 def blurred() -> np.ndarray:
     """The same photo with the study's blur."""
-    return pixels(decode(EXAMPLES / "cat-study.png"))
+    return decode(EXAMPLES / "cat-study.png").levels()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from conftest import EXAMPLES
 from gradio_client import Client, handle_file
 
 from restore import MODELS, load
-from restore.photo import decode, pixels
+from restore.photo import decode
 
 pytestmark = pytest.mark.slow
 BLURRED, CLEAR = str(EXAMPLES / "cat-study.png"), str(EXAMPLES / "cat.jpg")
@@ -18,7 +18,7 @@ def client(page_url, tmp_path_factory):
 
 
 def picture(value) -> np.ndarray:
-    return pixels(decode(value["path"] if isinstance(value, dict) else value))
+    return decode(value["path"] if isinstance(value, dict) else value).levels()
 
 
 def test_only_the_three_endpoints_are_public(client):

@@ -106,13 +106,13 @@ def test_same_seed_same_result(kind, clear):
     assert torch.equal(first, d.quantise(first))
 
 
-@pytest.mark.parametrize("kind", ["motion", "noise"])
+@pytest.mark.parametrize("kind", ["motion", "shake", "noise"])
 def test_another_seed_another_result(kind, clear):
     x = tensor(clear)
     assert not torch.equal(d.distort(x, kind, 9, seed=1), d.distort(x, kind, 9, seed=2))
 
 
-@pytest.mark.parametrize("kind", ["study", "gaussian", "defocus", "motion", "noise"])
+@pytest.mark.parametrize("kind", ["study", "gaussian", "defocus", "motion", "shake", "noise"])
 def test_stronger_is_further_from_the_photo(kind, clear):
     x, spec = tensor(clear), d.DISTORTIONS[kind]
     errors = [
@@ -133,3 +133,41 @@ def test_jpeg_of_lower_quality_is_worse(clear):
 def test_a_wrong_call_gets_a_sentence(kind, strength):
     with pytest.raises(ValueError, match=r"\.$"):
         d.distort(torch.rand(1, 3, 16, 16), kind, strength)
+
+
+def test_an_angle_turns_a_motion_and_leaves_nothing_to_the_seed(clear):
+    x = tensor(clear)[..., :64, :64]
+    upright = d.distort(x, "motion", 15, seed=1, angle=90)
+    assert torch.equal(upright, d.distort(x, "motion", 15, seed=2, angle=90))
+    turned = d.distort(x.transpose(-1, -2), "motion", 15, angle=0).transpose(-1, -2)
+    assert (upright - turned).abs().max() < 2 / 255
+    assert d.draw_kernel("motion", 15, angle=90)[0].sum(0).max() > 0.99, "one column holds it all"
+
+
+@pytest.mark.parametrize("kind", d.DISTORTIONS)
+def test_the_kernel_shown_is_the_one_applied(kind):
+    spec, spot = d.DISTORTIONS[kind], torch.zeros(1, 3, 65, 65)
+    spot[..., 32, 32] = 1
+    kernel = d.draw_kernel(kind, spec.default, seed=3)
+    if kernel is None:
+        assert kind in ("noise", "jpeg")
+        return
+    half = kernel.shape[-1] // 2
+    seen = d.distort(spot, kind, spec.default, seed=3)[0, 0]
+    seen = seen[32 - half : 33 + half, 32 - half : 33 + half]
+    assert torch.allclose(seen, kernel[0], atol=0.6 / 255)
+
+
+def test_the_study_s_blur_several_times_is_wider():
+    kernel = d.draw_kernel("study", 3)
+    assert kernel.shape == (1, 13, 13)
+    assert kernel.sum().item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seed", "angle", "sentence"),
+    [(-1, None, "seed"), (0.5, None, "seed"), (None, None, "seed"), (0, 181, "angle")],
+)
+def test_a_wrong_seed_or_angle_gets_a_sentence(seed, angle, sentence):
+    with pytest.raises(ValueError, match=rf"^The {sentence} must .*\.$"):
+        d.distort(torch.rand(1, 3, 16, 16), "motion", 5, seed, angle)

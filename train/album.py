@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 
-from PIL import Image
-
+from restore.photo import Photo as Decoded
 from restore.photo import PhotoError, decode
 
 AGAIN = "What has come is kept; the same command goes on from there."
@@ -116,7 +115,7 @@ class Album:
         )
 
     def add(
-        self, photo: Photo, data: bytes, develop: Callable[[Image.Image], bytes] | None = None
+        self, photo: Photo, data: bytes, develop: Callable[[Decoded], bytes] | None = None
     ) -> None:
         """Take in a photo that can be decoded, whole or not at all, unless its bytes are here.
 
@@ -128,9 +127,9 @@ class Album:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(data)
-            image = decode(partial)
+            decoded = decode(partial)
             if develop:
-                data = develop(image)
+                data = develop(decoded)
                 partial.write_bytes(data)
             photo = replace(photo, sha256=sha256(data))
             with self.lock:

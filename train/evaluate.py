@@ -23,6 +23,7 @@ from skimage.restoration import uft, wiener
 from tqdm import tqdm
 
 from restore import Restorer, load
+from restore import weights as registry
 from restore.distort import blur
 from restore.metrics import psnr, ssim
 from restore.weights import locate, read_config
@@ -54,9 +55,8 @@ class Row:
 
 STUDY = "published, on its own photos"
 PUBLISHED = [
-    Row("the study's CNN", "published", 24.84, None, setting=STUDY),
-    Row("the study's U-Net-512", "published", 30.85, 0.9229, setting=STUDY),
-    Row("the study's U-Net-1024", "published", 30.90, 0.9261, setting=STUDY),
+    Row(f"the study's {label}", "published", *registry.PUBLISHED[name], setting=STUDY)
+    for name, label in {"cnn": "CNN", "unet-512": "U-Net-512", "unet-1024": "U-Net-1024"}.items()
 ]
 """What the study states for the blur of the suite `seed`."""
 

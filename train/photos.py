@@ -17,7 +17,8 @@ import httpx
 from PIL import Image
 from tqdm import tqdm
 
-from restore.photo import SUFFIXES, pixels
+from restore.photo import SUFFIXES
+from restore.photo import Photo as Decoded
 
 from .album import AGAIN, Album, FetchError, Photo, Report, SourceError, sha256
 
@@ -167,7 +168,7 @@ def fetch_public(
         if sha256(data) != row["sha256"]:
             raise FetchError("its SHA-256 is another: the source has changed since")
         width, height = map(int, row["size"].split("x"))
-        fetcher.album.add(photo, data, lambda image: _scale(image, (width, height)))
+        fetcher.album.add(photo, data, lambda decoded: _scale(decoded, (width, height)))
 
     jobs = [(_describe(row), row) for row in rows if row not in missing]
     report = fetcher.each(bring, jobs, "public photos")
@@ -190,9 +191,13 @@ def _describe(row: dict[str, str]) -> Photo:
     return Photo(row["file"], id=row["sha256"], page=page, licence=row["licence"])
 
 
-def _scale(image: Image.Image, size: tuple[int, int]) -> bytes:
-    """The photo at `size` as JPEG, made as the set was: all 62 compared have the same pixels."""
-    small = Image.fromarray(pixels(image)).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+def _scale(photo: Decoded, size: tuple[int, int]) -> bytes:
+    """The photo at `size` as JPEG, made as the set was: all 62 compared have the same pixels.
+
+    The set was made without colour management.
+    """
+    image = Image.fromarray(replace(photo, profile=None).levels())
+    small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
     return buffer.getvalue()

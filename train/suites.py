@@ -29,7 +29,7 @@ from restore.distort import (
     motion_kernel,
     quantise,
 )
-from restore.photo import SUFFIXES, PhotoError, decode, pixels
+from restore.photo import SUFFIXES, PhotoError, decode
 from restore.restorer import DeviceError
 from restore.weights import WeightsError
 
@@ -255,7 +255,7 @@ def _spread(count: int, limit: int | None) -> list[int]:
 
 
 def _read(path: Path) -> np.ndarray:
-    photo = pixels(decode(path))
+    photo = decode(path).levels()
     if min(photo.shape[:2]) < SMALLEST_SIDE:
         raise EvaluationError(f"{path} has a side under {SMALLEST_SIDE} pixels; leave it out.")
     return photo

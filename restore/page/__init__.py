@@ -4,6 +4,7 @@ Only this package and app.py know gradio.
 """
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -11,17 +12,38 @@ import gradio as gr
 import torch
 
 from ..restorer import choose_device
+from . import viewer
+from .batch_tab import batch_tab
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
+from .results import RUNS
+from .study_tab import study_tab
+from .texts import I18N, t
 from .work import fallback_notice
 
+THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+LEGIBLE = {
+    "color_accent": "*primary_600",
+    "block_label_text_color": "*primary_700",
+    "block_title_text_color": "*primary_700",
+    "block_info_text_color": "*neutral_600",
+    "body_text_color_subdued": "*neutral_600",
+    "button_primary_background_fill": "*primary_600",
+    "button_primary_background_fill_hover": "*primary_700",
+    "button_primary_background_fill_hover_dark": "*primary_700",
+    "checkbox_label_background_fill_selected": "*primary_600",
+}
+"""Where the theme's colours are fainter than WCAG's 4.5 : 1."""
+
 LAUNCH = {
-    "theme": gr.themes.Soft(font=["system-ui", "sans-serif"]),
-    "css": ".note { font-size: var(--text-sm); opacity: 0.75 }",
+    "theme": THEME.set(**LEGIBLE),
+    "css_paths": Path(__file__).with_name("style.css"),
+    "head": viewer.head(),
     "run_history": False,
     "max_file_size": "100mb",
     "footer_links": ["api"],
+    "i18n": I18N,
 }
 """How the page wants to be launched, wherever it listens."""
 
@@ -33,14 +55,20 @@ def build() -> gr.Blocks:
     work = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "models"}
     with gr.Blocks(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
         gr.Markdown(
-            f"# Restore blurred photos\nRuns on **{name}**. Your photos are deleted after an hour."
+            t("page_title") + f"\nRuns on **{name}**. Your photos are deleted after an hour."
         )
         notice = gr.Markdown(visible=False, elem_id="notice")
         page.load(fallback_notice, None, notice, api_visibility="private", queue=False)
-        with gr.Tab("Restore"):
-            restore_tab(work)
-        with gr.Tab("Compare"):
-            compare_tab(work)
-        with gr.Tab("Laboratory"):
-            laboratory_tab(work)
+        with gr.Tabs() as tabs:
+            with gr.Tab(t("restore_tab")):
+                restore_tab(work)
+            with gr.Tab(t("compare_tab")):
+                compare_tab(work)
+            with gr.Tab(t("laboratory_tab"), id="laboratory"):
+                laboratory_tab(work, page, tabs)
+            with gr.Tab(t("batch_tab")):
+                batch_tab(work)
+            with gr.Tab(t("study_tab")) as study:
+                study_tab(study)
+        page.unload(RUNS.leave)
     return page.queue(max_size=8, api_open=False)

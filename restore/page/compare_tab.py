@@ -5,20 +5,62 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 
 from .. import MODELS
-from ..photo import encode, pixels
+from ..photo import Photo
 from ..weights import WeightsError
-from .parts import BUTTONS, picture, score_table
-from .work import Upload, comparable, on_gpu, opened, restorer, scores, sentences, stem
+from .differences import coloured, most_different, scale_for, signed
+from .parts import picture, progress_line, score_table
+from .restore_tab import progress_in_words, written
+from .results import RUNS, Stopped, kept, restored
+from .texts import t
+from .viewer import SideBySide
+from .work import Upload, comparable, opened, scores, sentences, stem
+
+COLUMNS = ["Model", "PSNR", "SSIM", "Gain", "Sharpness", "Seconds"]
+SPOT = 96
+"""Side of the crop where the models differ most, in pixels."""
 
 
-@on_gpu
+def row(name: str, photo: np.ndarray, clear: np.ndarray | None, seconds: float | None) -> list[str]:
+    label, decibels, similarity, sharp = scores(name, photo, clear)
+    time = "–" if seconds is None else f"{seconds:.1f}"
+    return [label, decibels, similarity, "–", sharp, time]
+
+
+def ranked(rows: list[list[str]]) -> dict:
+    """The rows with their gain over the input, best PSNR first, and the best of each marked."""
+
+    def number(text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            return float("-inf")
+
+    base = number(rows[0][1])
+    for line in rows:
+        gain = number(line[1]) - base
+        if line is not rows[0] and np.isfinite(gain):
+            line[3] = f"{gain:+.2f}"
+    rows = sorted(rows, key=lambda line: -number(line[1]))
+    display, styling = [list(line) for line in rows], [[""] * len(COLUMNS) for _ in rows]
+    for column in (1, 2):
+        best = max(number(line[column]) for line in rows)
+        for at, line in enumerate(rows):
+            if np.isfinite(best) and number(line[column]) == best:
+                display[at][column] = f"{line[column]} ★"
+                styling[at][column] = "font-weight: bold"
+    metadata = {"display_value": display, "styling": styling}
+    return {"headers": COLUMNS, "data": rows, "metadata": metadata}
+
+
 def compare_models(
     photo: Upload,
     models: list[str],
     reference: Upload = None,
     progress: gr.Progress = gr.Progress(),
+    request: gr.Request = None,
 ) -> Iterator[tuple]:
     """Restore one photo with several models, to see them side by side.
 
@@ -28,57 +70,142 @@ def compare_models(
         reference: the same photo, clear, to measure PSNR and SSIM against; optional.
 
     Returns:
-        the photo and one result per model, as they become ready; a table of scores.
+        the photo and one result per model, as they become ready; a table with PSNR (dB), SSIM,
+        gain over the photo (dB), sharpness and the seconds it took, the best first.
     """
-    with sentences(), tempfile.TemporaryDirectory() as folder:
+    run = RUNS.run(request, "compare", "comparison")
+    with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo, "photo")
         clear = comparable(reference, before)
         if not models:
             raise ValueError("Tick at least one model to compare.")
-        shown, rows = [], []
-        for done, name in enumerate(["input", *models]):
-            progress((done, len(models) + 1), name)
+        name = stem(photo)
+        shown = [(written(before, Path(folder, f"{name}.png")), "input")]
+        rows = [row("input", before.levels(), clear, None)]
+        yield shown, ranked(rows)
+        tell = progress_in_words(progress)
+        for model in models:
             try:
-                result = before if name == "input" else restorer(name).restore(before)
-            except (WeightsError, MemoryError) as error:
-                gr.Warning(f"{name}: {error}")
-                rows.append([name, "failed", "failed", "failed"])
-                continue
-            path = Path(folder, f"{stem(photo)}-{name}.png")
-            encode(result, path)
-            shown.append((path, name))
-            rows.append(scores(name, pixels(result), clear))
-            yield shown, rows
-        yield shown, rows
+                result = restored(before, model, tell, unwanted)
+            except Stopped:
+                return
+            except (WeightsError, MemoryError, RuntimeError) as error:
+                gr.Warning(f"{model}: {error}")
+                rows.append([model, *["failed"] * (len(COLUMNS) - 1)])
+            else:
+                after = before.with_colours(result.colours)
+                path = written(after, Path(folder, f"{name}-{model}.png"))
+                shown = [*shown, (path, model)]
+                rows.append(row(model, after.levels(), clear, result.seconds))
+            yield shown, ranked(rows)
+
+
+def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tuple]:
+    """Difference maps and the most telling crop, from what the comparison left behind."""
+    if not photo or not models:
+        return
+    with sentences(), tempfile.TemporaryDirectory() as folder:
+        before = opened(photo, "photo")
+        clear = None
+        if reference and (there := opened(reference, "clear reference")).size == before.size:
+            clear = there.levels()
+        found = {model: kept(before, model) for model in models}
+        results = {
+            model: before.with_colours(result.colours).levels()
+            for model, result in found.items()
+            if result
+        }
+        if not results:
+            return
+        base = before.levels() if clear is None else clear
+        maps = {"input": signed(before.levels(), base)} if clear is not None else {}
+        maps |= {model: signed(levels, base) for model, levels in results.items()}
+        scale = scale_for(list(maps.values()))
+        drawn = [
+            (written(Photo(coloured(one, scale)), Path(folder, f"difference-{model}.png")), model)
+            for model, one in maps.items()
+        ]
+        rows, columns = most_different([*results.values()], SPOT)
+        crops = {"input": before.levels(), **results}
+        if clear is not None:
+            crops["clear"] = clear
+        cut = [
+            (
+                written(Photo(levels[rows, columns].copy()), Path(folder, f"spot-{name}.png")),
+                name,
+            )
+            for name, levels in crops.items()
+        ]
+        words = t("compare_minus_input") if clear is None else t("compare_minus_clear")
+        where = f": {columns.start}, {rows.start} (px)"
+        yield drawn, words, legend(scale), cut, t("compare_spot") + where
+
+
+def legend(scale: int) -> str:
+    return (
+        f'<div class="scale" role="img" aria-label="-{scale} blue, 0 white, +{scale} red">'
+        f"<span>−{scale}</span><i></i><span>0</span><i></i><span>+{scale}</span></div>"
+    )
+
+
+def stop_run(request: gr.Request) -> None:
+    RUNS.stop(request, "compare")
 
 
 def compare_tab(work: dict) -> None:
-    with gr.Row():
-        with gr.Column(scale=2, min_width=320):
-            photo = picture("Photo", elem_id="compare-photo")
-            with gr.Accordion("Clear reference (optional)", open=False):
-                reference = picture("Clear reference, same size", elem_id="compare-reference")
-            models = gr.CheckboxGroup(list(MODELS), value=list(MODELS), label="Models")
-            with gr.Row():
-                go = gr.Button("Compare", variant="primary", scale=3)
-                stop = gr.Button("Stop", scale=1)
-        with gr.Column(scale=3, min_width=320):
-            gallery = gr.Gallery(
-                elem_id="compare-results",
-                label="Results",
-                columns=2,
-                height="auto",
-                object_fit="contain",
-                format="png",
-                buttons=BUTTONS,
+    with gr.Row(elem_classes="result-first"):
+        with gr.Column(scale=2, min_width=320, elem_classes="givens"):
+            photo = picture(
+                t("compare_photo"),
+                elem_id="compare-photo",
+                placeholder=t("restore_drop"),
+                sources=["upload", "clipboard", "webcam"],
             )
-            table = score_table("compare")
+            with gr.Column(elem_classes="settings"):
+                models = gr.CheckboxGroup(
+                    list(MODELS), value=list(MODELS), label=t("compare_models")
+                )
+                with gr.Accordion(t("compare_have_reference"), open=False):
+                    reference = picture(
+                        t("compare_reference"), elem_id="compare-reference", height=200
+                    )
+                with gr.Row():
+                    go = gr.Button(t("compare_go"), variant="primary", scale=3)
+                    stop = gr.Button(t("stop"), scale=1)
+        with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
+            grid = SideBySide(elem_id="compare-results", group="compare")
+            status = progress_line()
+            with gr.Column(elem_classes="when-done"):
+                table = score_table("compare", COLUMNS)
+    with gr.Column(visible=False) as more:
+        words = gr.Markdown(elem_id="compare-difference-words")
+        scale = gr.HTML(elem_id="compare-scale")
+        maps = SideBySide(elem_id="compare-differences", group="compare")
+        where = gr.Markdown(elem_id="compare-spot-words")
+        crops = SideBySide(elem_id="compare-spot", group="spot")
+    asked = [photo, models, reference]
     run = go.click(
         compare_models,
-        [photo, models, reference],
-        [gallery, table],
+        asked,
+        [grid, table],
         api_name="compare",
-        show_progress_on=gallery,
+        show_progress_on=status,
         **work,
     )
-    stop.click(None, cancels=run, api_visibility="private")
+    told = run.success(
+        explain,
+        asked,
+        [maps, words, scale, crops, where],
+        preprocess=False,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    told.success(lambda: gr.Column(visible=True), None, more, api_visibility="private", queue=False)
+    stop.click(stop_run, cancels=run, api_visibility="private", queue=False)
+    photo.change(
+        lambda: (None, None, gr.Column(visible=False)),
+        None,
+        [grid, table, more],
+        api_visibility="private",
+        queue=False,
+    )

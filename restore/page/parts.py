@@ -3,19 +3,19 @@
 import gradio as gr
 
 from .. import MODELS
+from .texts import t
+from .viewer import BeforeAfter
 
 DEFAULT_MODEL = "unet-512"
-BUTTONS = ["download", "fullscreen"]
 SCORES = ["", "PSNR", "SSIM", "Sharpness"]
-SCORES_NOTE = (
-    "PSNR (dB) and SSIM compare with the clear original and need one. Sharpness, 0 to 1, needs "
-    "none: it says how sharp a photo looks, not how good it is."
-)
 
 
 def picture(label: str, **options) -> gr.Image:
     return gr.Image(
-        type="filepath", image_mode=None, label=label, height=280, buttons=BUTTONS, **options
+        type="filepath",
+        image_mode=None,
+        label=label,
+        **{"height": 280, "buttons": ["fullscreen"], **options},
     )
 
 
@@ -24,7 +24,9 @@ def describe(model: str) -> str:
 
 
 def pick_model() -> gr.Radio:
-    radio = gr.Radio(list(MODELS), value=DEFAULT_MODEL, label="Model", info=describe(DEFAULT_MODEL))
+    radio = gr.Radio(
+        list(MODELS), value=DEFAULT_MODEL, label=t("model"), info=describe(DEFAULT_MODEL)
+    )
     radio.change(
         lambda name: gr.Radio(info=describe(name)),
         radio,
@@ -35,18 +37,28 @@ def pick_model() -> gr.Radio:
     return radio
 
 
-def result_view(where: str) -> tuple[gr.ImageSlider, gr.Dataframe, gr.DownloadButton]:
-    slider = gr.ImageSlider(
-        label="Before | after", format="png", max_height=620, elem_id=f"{where}-slider"
-    )
+def result_view(where: str) -> tuple[BeforeAfter, gr.Dataframe, gr.DownloadButton]:
+    view = BeforeAfter(elem_id=f"{where}-slider")
     table = score_table(where)
-    download = gr.DownloadButton("Download the result (PNG)", interactive=False)
-    return slider, table, download
+    return view, table, download_button()
 
 
-def score_table(where: str) -> gr.Dataframe:
+def download_button() -> gr.DownloadButton:
+    return gr.DownloadButton(t("download"), interactive=False, variant="primary")
+
+
+def progress_line() -> gr.HTML:
+    """Where the progress of a run is shown (show_progress_on), with no room taken otherwise."""
+    return gr.HTML(elem_classes="status")
+
+
+def score_table(where: str, headers: list[str] = SCORES) -> gr.Dataframe:
     table = gr.Dataframe(
-        headers=SCORES, label="Scores", interactive=False, elem_id=f"{where}-scores"
+        headers=headers,
+        label=t("scores"),
+        interactive=False,
+        elem_id=f"{where}-scores",
+        buttons=[],
     )
-    gr.Markdown(SCORES_NOTE, elem_classes="note")
+    gr.Markdown(t("scores_note"), elem_classes="note")
     return table

@@ -5,17 +5,104 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
+from PIL import Image
 
-from ..photo import encode, pixels
-from .parts import pick_model, picture, result_view
-from .work import Upload, comparable, on_gpu, opened, restorer, scores, sentences, stem
+from ..photo import Metadata, Photo, encode
+from .examples import EXAMPLES, examples_gallery
+from .parts import download_button, pick_model, picture, progress_line, score_table
+from .results import RUNS, Stopped, kept, restored
+from .texts import t
+from .viewer import BeforeAfter
+from .words import judgement
+from .work import Upload, comparable, opened, restorer, scores, sentences, stem, suffix
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+PREVIEW_OVER, PREVIEW_SIDE = 2_000_000, 800
+"""A photo of more pixels is shown at this longer side first, in pixels."""
 
 
-@on_gpu
+def wish(photo: Upload, model: str, reference: Upload) -> tuple:
+    """What a run is for, to tell it from another of the same visitor."""
+    return (photo or {}).get("path"), model, (reference or {}).get("path")
+
+
+def blend(before: np.ndarray, after: np.ndarray, percent: float) -> np.ndarray:
+    """0 per cent: as before, 100: as restored; both of one shape and dtype, as is the result."""
+    if percent >= 100:
+        return after
+    mixed = before + (after.astype(np.float32) - before) * (percent / 100)
+    return mixed.round().astype(before.dtype)
+
+
+def preview(photo: Photo, side: int = PREVIEW_SIDE) -> Photo:
+    """The photo with a longer side of at most `side` pixels, 8-bit RGB."""
+    image = Image.fromarray(photo.levels())
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return Photo.from_image(image)
+
+
+def written(photo: Photo, path: Path, metadata: Metadata = "keep") -> Path:
+    encode(photo, path, metadata)
+    return path
+
+
+def steps(
+    photo: Upload,
+    model: str,
+    reference: Upload,
+    strength: float,
+    metadata: Metadata,
+    progress: gr.Progress,
+    request: gr.Request | None,
+) -> Iterator[tuple]:
+    """Pair, scores, download, what there is to say of the result and of the file, as they come."""
+    run = RUNS.run(request, "restore", wish(photo, model, reference))
+    with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
+        before = opened(photo, "photo")
+        clear = comparable(reference, before)
+        name = stem(photo)
+
+        def pair(one: Photo, colours: np.ndarray, kind: str = "") -> tuple[Path, Path]:
+            first = written(one, Path(folder, f"{name}{kind}.png"))
+            return first, written(
+                one.with_colours(colours), Path(folder, f"{name}-{model}{kind}.png")
+            )
+
+        tell = progress_in_words(progress)
+        restorer(model)
+        try:
+            if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model):
+                small = preview(before)
+                quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
+                yield quick, gr.skip(), gr.skip(), t("restore_preview"), gr.skip()
+            result = restored(before, model, tell, unwanted)
+        except Stopped:
+            return
+        halves = pair(before, result.colours)
+        after = before.with_colours(blend(before.colours, result.colours, strength))
+        file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
+        file.parent.mkdir()
+        download = gr.DownloadButton(value=written(after, file, metadata), interactive=True)
+        notes = "\n\n".join(before.notes)
+        yield halves, gr.skip(), download, judgement(before, result.colours), notes
+        rows = score_rows(before, after, clear)
+        yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
+
+
+def score_rows(before: Photo, after: Photo, clear: np.ndarray | None) -> list[list[str]]:
+    return [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
+
+
+def progress_in_words(progress: gr.Progress):
+    return lambda share, text: progress(share, desc=text)
+
+
 def restore_photo(
-    photo: Upload, model: str, reference: Upload = None, progress: gr.Progress = gr.Progress()
+    photo: Upload,
+    model: str,
+    reference: Upload = None,
+    progress: gr.Progress = gr.Progress(),
+    request: gr.Request = None,
 ) -> Iterator[tuple]:
     """Restore a blurred photo.
 
@@ -25,74 +112,153 @@ def restore_photo(
         reference: the same photo, clear, to measure PSNR and SSIM against; optional.
 
     Returns:
-        the pair (before, after) as PNG, the table of scores, the result for download.
+        the pair (before, after) as PNG; the table of scores; the result for download, in the
+        photo's own format with its metadata.
     """
+    for pair, rows, download, *_ in steps(photo, model, reference, 100, "keep", progress, request):
+        yield pair, rows, download
+
+
+def restore_shown(
+    photo: Upload,
+    model: str,
+    reference: Upload,
+    strength: float,
+    metadata: Metadata,
+    progress: gr.Progress = gr.Progress(),
+    request: gr.Request = None,
+) -> Iterator[tuple]:
+    """What the page calls: taking the photo away is no mistake."""
+    if photo:
+        yield from steps(photo, model, reference, strength, metadata, progress, request)
+    else:
+        yield None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+
+
+def download_again(
+    photo: Upload, model: str, strength: float, metadata: Metadata
+) -> Iterator[gr.DownloadButton]:
+    """The file at another strength or with other metadata, from what is kept."""
+    if not photo:
+        return
     with sentences(), tempfile.TemporaryDirectory() as folder:
         before = opened(photo, "photo")
-        clear = comparable(reference, before)
-        progress(0, f"loading {model}")
-        after = restorer(model).restore(before, lambda share: progress(share, "restoring"))
-        paths = Path(folder, f"{stem(photo)}.png"), Path(folder, f"{stem(photo)}-{model}.png")
-        encode(before, paths[0])
-        encode(after, paths[1])
-        yield paths, gr.skip(), gr.DownloadButton(value=paths[1], interactive=True)
-        rows = [scores("before", pixels(before), clear), scores("after", pixels(after), clear)]
-        yield paths, rows, paths[1]  # all of it again: a program reads the last answer only
+        if result := kept(before, model):
+            after = before.with_colours(blend(before.colours, result.colours, strength))
+            file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, before)}")
+            yield gr.DownloadButton(value=written(after, file, metadata), interactive=True)
 
 
-def restore_if_any(
-    photo: Upload, model: str, reference: Upload = None, progress: gr.Progress = gr.Progress()
-) -> Iterator[tuple]:
-    """What a changed photo or setting calls: taking the photo away is no mistake."""
-    if photo:
-        yield from restore_photo(photo, model, reference, progress)
-    else:
-        yield None, None, gr.DownloadButton(value=None, interactive=False)
+def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
+    """The scores at another strength, from what is kept."""
+    if not photo:
+        return
+    with sentences():
+        before = opened(photo, "photo")
+        if result := kept(before, model):
+            after = before.with_colours(blend(before.colours, result.colours, strength))
+            yield score_rows(before, after, comparable(reference, before))
+
+
+def want(photo: Upload, model: str, reference: Upload, request: gr.Request) -> None:
+    RUNS.want(request, "restore", wish(photo, model, reference))
+
+
+def stop_run(request: gr.Request):
+    RUNS.stop(request, "restore")
+    return t("restore_stopped")
 
 
 def restore_tab(work: dict) -> None:
-    with gr.Row():
-        with gr.Column(scale=2, min_width=320):
-            photo = picture("Photo", elem_id="photo")
-            model = pick_model()
-            with gr.Accordion("Have the clear original? Measure PSNR and SSIM", open=False):
-                reference = picture("Clear reference, same size", elem_id="reference")
-            with gr.Row():
-                again = gr.Button("Restore", variant="primary", scale=3)
-                stop = gr.Button("Stop", scale=1)
-            blurred = sorted(EXAMPLES.glob("*.png"))
-            examples = gr.Dataset(
-                components=[photo],
-                samples=[[str(path)] for path in blurred],
-                type="index",
-                label="Examples, blurred by us, each with its clear original",
+    private = {"api_visibility": "private", "preprocess": False}
+    with gr.Row(elem_classes="result-first"):
+        with gr.Column(scale=2, min_width=320, elem_classes="givens"):
+            photo = picture(
+                t("restore_photo"),
+                elem_id="photo",
+                height=300,
+                placeholder=t("restore_drop"),
+                sources=["upload", "clipboard", "webcam"],
             )
-        with gr.Column(scale=3, min_width=320):
-            view = result_view("restore")
-    call = {
-        "inputs": [photo, model, reference],
-        "outputs": view,
-        "show_progress_on": view[0],
+            with gr.Column(elem_classes="settings"):
+                model = pick_model()
+                with gr.Row():
+                    again = gr.Button(t("restore_again"), variant="primary", scale=3)
+                    stop = gr.Button(t("stop"), scale=1)
+                with gr.Accordion(t("restore_have_reference"), open=False):
+                    reference = picture(t("restore_reference"), elem_id="reference", height=200)
+                examples = examples_gallery()
+        with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
+            view = BeforeAfter(elem_id="restore-slider")
+            status = progress_line()
+            note = gr.Markdown(elem_id="restore-note", elem_classes="verdict")
+            notes = gr.Markdown(elem_id="restore-file-notes", elem_classes="note")
+            with gr.Column(elem_classes="when-done"):
+                strength = gr.Slider(
+                    0,
+                    100,
+                    100,
+                    step=1,
+                    label=t("restore_strength"),
+                    info=t("restore_strength_info"),
+                    elem_id="restore-strength",
+                )
+                with gr.Row(equal_height=True):
+                    metadata = gr.Radio(
+                        [
+                            (t("metadata_keep"), "keep"),
+                            (t("metadata_no_location"), "no-location"),
+                            (t("metadata_strip"), "strip"),
+                        ],
+                        value="keep",
+                        label=t("metadata"),
+                        elem_id="restore-metadata",
+                        scale=3,
+                    )
+                    download = download_button()
+                table = score_table("restore")
+    asked, outputs = [photo, model, reference], [view, table, download]
+    gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
+    changes = [photo.change, reference.change, model.change, again.click]
+    gr.on(changes, want, asked, show_progress="hidden", queue=False, **private)
+    run = gr.on(
+        changes,
+        restore_shown,
+        [*asked, strength, metadata],
+        [*outputs, note, notes],
+        api_visibility="private",
+        trigger_mode="always_last",
+        show_progress_on=status,
         **work,
-    }
-    changes = [photo.change, reference.change, model.change]
-    runs = [
-        again.click(restore_photo, api_name="restore", **call),
-        gr.on(
-            changes, restore_if_any, api_visibility="private", trigger_mode="always_last", **call
-        ),
-    ]
-    stop.click(None, cancels=runs, api_visibility="private")
-    photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
-    examples.click(
-        lambda index: (blurred[index], clear_original(blurred[index])),
-        examples,
-        [photo, reference],
+    )
+    stop.click(
+        stop_run,
+        outputs=note,
+        cancels=run,
         api_visibility="private",
         queue=False,
+        show_progress="hidden",
     )
+    strength.change(None, strength, js=f"share => {{ {VIEWER}.strength = share / 100 }}")
+    light = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
+    gr.on(
+        [strength.change, metadata.change],
+        download_again,
+        [photo, model, strength, metadata],
+        download,
+        concurrency_id="light",
+        concurrency_limit=2,
+        **light,
+    )
+    strength.change(
+        score_again, [photo, model, reference, strength], table, concurrency_id="light", **light
+    )
+    photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
+    examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
 
 
-def clear_original(blurred: Path) -> Path:
-    """cat-study.png -> cat.jpg"""
-    return blurred.with_name(blurred.name.split("-")[0] + ".jpg")
+def chosen(event: gr.SelectData) -> tuple[Path, Path | None]:
+    return EXAMPLES[event.index].files()
+
+
+VIEWER = 'document.querySelector("#restore-slider photo-viewer")'

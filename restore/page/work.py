@@ -3,6 +3,7 @@
 import html
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -10,30 +11,21 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from .. import MODELS, Restorer, load
 from ..metrics import SMALLEST, psnr, sharpness, ssim
-from ..photo import PhotoError, decode, pixels
+from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..restorer import DeviceError
-from ..weights import WeightsError, is_local
+from ..weights import WeightsError, is_local, locate, read_config
 from .guard import origin
-
-try:
-    import spaces
-
-    on_gpu = spaces.GPU  # ZeroGPU lends a GPU to what is marked so
-except ImportError:
-
-    def on_gpu(function):
-        return function
-
 
 WEIGHTS: list[str | None] = [None]
 """Where the weights come from: set once at start, never by a visitor."""
 
 FALLBACKS: dict[str, str] = {}
 """Models whose bundled weights serve in place of those of the Hub -> why."""
+PACE: dict[str, float] = {}
+"""Pixels per second of the last run of each model: what the time left is estimated by."""
 
 Upload = dict | None
 """What a picture component hands over unprocessed: {"path": ..., "orig_name": ...}."""
@@ -44,7 +36,7 @@ log = logging.getLogger("restore.page")
 
 @lru_cache(maxsize=len(MODELS))
 def restorer(name: str) -> Restorer:
-    """The model of that name, loaded once.
+    """The model of that name, loaded once and warmed, so that the first photo is not the slow one.
 
     Where the Hub does not give its weights, the bundled ones serve, and page and log say so.
     Raises WeightsError or DeviceError.
@@ -57,7 +49,22 @@ def restorer(name: str) -> Restorer:
         log.warning("%s The weights that came with the program serve instead.", error)
         FALLBACKS[name] = str(error)
         loaded = load(name)
+    probe = np.zeros((128, 128, 3), np.uint8)
+    for _ in range(2):  # the first run prepares what later ones find prepared
+        started = time.perf_counter()
+        loaded.restore(probe)
+    PACE[name] = probe.size / 3 / (time.perf_counter() - started)
     return loaded
+
+
+def is_loaded(name: str) -> bool:
+    return name in PACE
+
+
+@lru_cache(maxsize=len(MODELS))
+def fingerprint(name: str) -> str:
+    """The SHA-256 of the weights in use. Raises WeightsError."""
+    return read_config(locate(name, None if name in FALLBACKS else WEIGHTS[0])).get("sha256", "")
 
 
 def fallback_notice() -> dict:
@@ -96,7 +103,7 @@ def sentences() -> Iterator[None]:
     )
 
 
-def opened(upload: Upload, what: str) -> Image.Image:
+def opened(upload: Upload, what: str) -> Photo:
     if not upload or not upload.get("path"):
         raise PhotoError(f"There is no {what} yet: drop, paste or pick one first.")
     try:
@@ -112,6 +119,14 @@ def stem(upload: Upload) -> str:
     return re.sub(r"[^\w.() -]", "_", name)[:80] or "photo"
 
 
+def suffix(upload: Upload, photo: Photo) -> str:
+    """The ending of the photo's own name where it is true, else the one of its format."""
+    own = Path(upload.get("orig_name") or upload["path"]).suffix.lower()
+    if SUFFIXES.get(own) == photo.format:
+        return own
+    return next((end for end, kind in SUFFIXES.items() if kind == photo.format), ".png")
+
+
 def scores(label: str, photo: np.ndarray, reference: np.ndarray | None) -> list[str]:
     """One row: PSNR and SSIM where there is a reference, and sharpness, which needs none."""
     small = min(photo.shape[:2]) < SMALLEST
@@ -122,16 +137,17 @@ def scores(label: str, photo: np.ndarray, reference: np.ndarray | None) -> list[
     return [label, decibels, "too small" if small else f"{ssim(photo, reference):.4f}", sharp]
 
 
-def comparable(reference: Upload, photo: Image.Image) -> np.ndarray | None:
-    """The clear reference, or None where there is none of the photo's size."""
+def comparable(reference: Upload, photo: Photo) -> np.ndarray | None:
+    """The levels of the clear reference, or None where there is none of the photo's size."""
     if not reference:
         return None
     clear = opened(reference, "clear reference")
     if clear.size == photo.size:
-        return pixels(clear)
+        return clear.levels()
+    (width, height), (other_width, other_height) = photo.size, clear.size
     gr.Warning(
-        f"The photo is {photo.width} x {photo.height} pixels and its clear reference {clear.width} "
-        f"x {clear.height}. PSNR and SSIM need two of the same size, so there are none.",
+        f"The photo is {width} x {height} pixels and its clear reference {other_width} x "
+        f"{other_height}. PSNR and SSIM need two of the same size, so there are none.",
         title="Not compared",
     )
     return None

@@ -1,0 +1,208 @@
+"""The tab Batch: many photos or an archive of them, one archive of results."""
+
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from ..photo import PhotoError, decode, encode
+from .archive import BatchError, Item, gather, report, result_name
+from .parts import pick_model
+from .results import RUNS, Stopped, restored, time_words
+from .texts import t
+from .work import Upload, restorer, scores, sentences, suffix
+
+THUMBNAIL = 480
+"""Longer side of what the gallery shows, in pixels: the results themselves are in the archive."""
+HEADERS = ["File", "Pixels", "Seconds", "Sharpness before", "after", "Problem"]
+
+
+class Batch:
+    """One run over many photos: its files, and how far it is."""
+
+    def __init__(self, items: list[Item], model: str, folder: Path):
+        self.items, self.model, self.folder = items, model, folder
+        self.shown: list[tuple[Path, str]] = []
+        self.taken: set[str] = set()
+        self.sizes = [0.0 if item.error else item.megapixels() for item in items]
+        self.started = time.perf_counter()
+        self.at = 0
+
+    def restore(self, archive: zipfile.ZipFile, tell, unwanted) -> None:
+        """The photo at `at`: into the archive, and into the gallery. Raises Stopped."""
+        item = self.items[self.at]
+        try:
+            source = item.fetch(self.folder)
+            try:
+                photo = decode(source)
+            except PhotoError as error:
+                raise PhotoError(str(error).replace(source.name, item.name, 1)) from None
+            result = restored(photo, self.model, lambda share, _: tell(self.told(share)), unwanted)
+            after = photo.with_colours(result.colours)
+            ending = suffix({"path": item.name}, photo)
+            name = result_name(item, self.model, ending, self.taken)
+            file = self.folder / f"result{ending}"
+            encode(after, file, overwrite=True)
+            archive.write(file, name)
+            self.show(after.levels(), name)
+            width, height = photo.size
+            sharp = [scores("", one.levels(), None)[-1] for one in (photo, after)]
+            item.row = {
+                "width": width,
+                "height": height,
+                "seconds": f"{result.seconds:.1f}",
+                "sharpness_before": sharp[0],
+                "sharpness_after": sharp[1],
+            }
+        except (PhotoError, ValueError, MemoryError) as error:
+            item.error = str(error)
+
+    def show(self, levels, name: str) -> None:
+        image = Image.fromarray(levels)
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        path = self.folder / f"shown-{self.at}.jpg"
+        image.save(path, quality=90)
+        self.shown.append((path, name))
+
+    def told(self, share: float = 0.0) -> tuple[float, str]:
+        """The share done of the whole batch, and a sentence with the time left."""
+        done = sum(self.sizes[: self.at]) + share * self.sizes[min(self.at, len(self.items) - 1)]
+        whole = max(sum(self.sizes), 1e-9)
+        words = f"photo {min(self.at + 1, len(self.items))} of {len(self.items)}"
+        if done > 0:
+            left = (time.perf_counter() - self.started) * (whole - done) / done
+            words += f", {time_words(max(left, 1))} left"
+        return min(done / whole, 1), words
+
+    def rows(self) -> list[list[str]]:
+        return [
+            [
+                item.name,
+                f"{item.row['width']} x {item.row['height']}" if item.row else "",
+                *(item.row.get(k, "") for k in ("seconds", "sharpness_before", "sharpness_after")),
+                item.error.removeprefix(f"{item.name}: "),
+            ]
+            for item in self.items
+            if item.row or item.error
+        ]
+
+    def summary(self, stopped: bool) -> str:
+        done, failed = len(self.shown), sum(bool(item.error) for item in self.items)
+        words = f"{'Stopped. ' if stopped else ''}{done} of {len(self.items)} restored"
+        words += f", {failed} not: the table says why." if failed else "."
+        return words + (" The archive holds what is done." if stopped and done else "")
+
+
+def own_name(file: Upload) -> str:
+    return file.get("orig_name") or Path(file["path"]).name
+
+
+def wish(files: list[Upload] | None, model: str) -> tuple:
+    return tuple(file["path"] for file in files or ()), model
+
+
+def restore_batch(
+    files: list[Upload] | None,
+    model: str,
+    progress: gr.Progress = gr.Progress(),
+    request: gr.Request = None,
+) -> Iterator[tuple]:
+    """Status, gallery, table and archive, as the photos of the batch are restored."""
+    run = RUNS.run(request, "batch", wish(files, model))
+    with sentences(), tempfile.TemporaryDirectory() as name, run as unwanted:
+        try:
+            given = [
+                (Path(f["path"]), f.get("orig_name") or Path(f["path"]).name) for f in files or ()
+            ]
+            items = gather(given)
+        except BatchError as error:
+            raise ValueError(str(error)) from None
+        folder = Path(name)
+        progress(0, f"loading {model}")
+        restorer(model)
+        batch = Batch(items, model, folder)
+        target = folder / f"restored-{model}.zip"
+        stopped = False
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for batch.at, item in enumerate(items):
+                share, words = batch.told()
+                yield words, batch.shown, batch.rows(), gr.skip()
+                progress(share, words)
+                if item.error:
+                    continue
+                try:
+                    batch.restore(archive, lambda told: progress(*told), unwanted)
+                except Stopped:
+                    stopped = True
+                    break
+            archive.writestr("report.csv", report(items))
+        download = gr.DownloadButton(value=target, interactive=True)
+        yield batch.summary(stopped), batch.shown, batch.rows(), download
+
+
+def want(files: list[Upload] | None, model: str, request: gr.Request) -> tuple:
+    """What the button calls before the run: from now on this batch is wanted, and no other."""
+    RUNS.want(request, "batch", wish(files, model))
+    return "", None, None, gr.DownloadButton(value=None, interactive=False)
+
+
+def stop_run(request: gr.Request) -> None:
+    RUNS.want(request, "batch", "nothing")
+
+
+def batch_tab(work: dict) -> None:
+    private = {"api_visibility": "private"}
+    gr.Markdown(t("batch_intro"))
+    with gr.Row():
+        with gr.Column(scale=2, min_width=320):
+            files = gr.File(
+                file_count="multiple",
+                file_types=["image", ".zip"],
+                label=t("batch_files"),
+                elem_id="batch-files",
+            )
+            model = pick_model()
+            with gr.Row():
+                go = gr.Button(t("batch_go"), variant="primary", scale=3)
+                stop = gr.Button(t("stop"), scale=1)
+        with gr.Column(scale=3, min_width=320):
+            status = gr.Markdown(elem_id="batch-status", min_height=60)
+            download = gr.DownloadButton(t("batch_download"), interactive=False, variant="primary")
+            gallery = gr.Gallery(
+                label=t("batch_results"),
+                elem_id="batch-results",
+                columns=4,
+                height="auto",
+                object_fit="contain",
+                interactive=False,
+                buttons=["fullscreen"],
+            )
+    table = gr.Dataframe(
+        headers=HEADERS,
+        label=t("batch_table"),
+        interactive=False,
+        elem_id="batch-table",
+        buttons=[],
+    )
+    outputs = [status, gallery, table, download]
+    go.click(
+        want,
+        [files, model],
+        outputs,
+        queue=False,
+        preprocess=False,
+        show_progress="hidden",
+        **private,
+    ).then(
+        restore_batch,
+        [files, model],
+        outputs,
+        show_progress_on=status,
+        **{**work, "concurrency_id": "batch"},
+        **private,
+    )
+    stop.click(stop_run, queue=False, **private)

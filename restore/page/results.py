@@ -1,0 +1,235 @@
+"""Running a model for a visitor: nothing twice, with time left, and a stop that stops."""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import gradio as gr
+import numpy as np
+from cachetools import TTLCache
+from torch import nn
+
+from ..photo import Photo
+from .work import PACE, fingerprint, is_loaded, restorer
+
+try:
+    import spaces
+
+    on_gpu = spaces.GPU  # ZeroGPU lends a GPU to what is marked so
+except ImportError:
+
+    def on_gpu(function):
+        return function
+
+
+KEPT_BYTES, KEPT_SECONDS = 512 << 20, 3600
+"""How much is kept of what was restored, and for how long: no longer than the visitors' files."""
+TICK = 0.25
+"""Seconds between two looks at whether a run is done or no longer wanted."""
+
+
+class Stopped(Exception):  # noqa: N818, it is no error
+    """Nobody waits for this run any more."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a model made of a photo, and how long it took."""
+
+    colours: np.ndarray
+    seconds: float
+
+
+class Runs:
+    """What each visitor waits for, so that a run ends as soon as nobody does.
+
+    A run and the request that replaces it travel to the server side by side and may arrive in any
+    order. Hence a visitor does not say "stop what runs" but what is wanted now, and a run goes on
+    while that is itself.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: dict[tuple, object] = {}
+        self._running: dict[tuple, object] = {}
+        self._ended: dict[tuple, object] = {}
+
+    def want(self, request: gr.Request, place: str, what: object) -> None:
+        """From now on the visitor waits at `place` for `what` and nothing else."""
+        key = (request.session_hash, place)
+        if key in self._running or self._ended.get(key) != what:
+            self._wanted[key] = what
+        else:  # it came after its own run had ended
+            self._wanted.pop(key, None)
+
+    def stop(self, request: gr.Request, place: str) -> None:
+        """The visitor waits for nothing at `place`."""
+        key = (request.session_hash, place)
+        self._wanted.pop(key, None)
+        if key in self._running:
+            self._wanted[key] = Stopped
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has gone."""
+        for key in [*self._running, *self._wanted, *self._ended]:
+            if key[0] == request.session_hash:
+                self.stop(request, key[1])
+                self._ended.pop(key, None)
+
+    @contextmanager
+    def run(
+        self, request: gr.Request | None, place: str, what: object
+    ) -> Iterator[Callable[[], bool]]:
+        """Run `what`; yields a question: is it no longer wanted?"""
+        visitor = getattr(request, "session_hash", None)
+        if visitor is None:
+            yield lambda: False
+            return
+        key = (visitor, place)
+        self._running[key] = what
+        self._wanted.setdefault(key, what)
+        try:
+            yield lambda: self._wanted.get(key) != what
+        finally:
+            self._running.pop(key, None)
+            self._wanted.pop(key, None)
+            self._ended[key] = what
+
+
+RUNS = Runs()
+_kept: TTLCache = TTLCache(KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda kept: kept.colours.nbytes)
+_kept_lock = threading.Lock()
+_one_at_a_time = threading.Lock()
+
+
+def _key(photo: Photo, name: str) -> tuple[str, str, str]:
+    digest = hashlib.sha256(f"{photo.colours.shape} {photo.colours.dtype}".encode())
+    for values in (photo.colours, photo.alpha):
+        if values is not None:
+            digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest(), name, fingerprint(name)
+
+
+def kept(photo: Photo, name: str) -> Restored | None:
+    """What that model made of these very colours within the last hour, if it is still here."""
+    key = _key(photo, name)
+    with _kept_lock:
+        return _kept.get(key)
+
+
+def _keep(key: tuple[str, str, str], result: Restored) -> None:
+    with _kept_lock:
+        try:
+            _kept[key] = result
+        except ValueError:  # larger than all that is kept
+            return
+    forget = threading.Timer(KEPT_SECONDS + 1, _forget)
+    forget.daemon = True
+    forget.start()
+
+
+def _forget() -> None:
+    with _kept_lock:
+        _kept.expire()
+
+
+@on_gpu
+def _restore(photo: Photo, name: str) -> Photo:
+    return restorer(name).restore(photo)
+
+
+def _restore_watched(
+    photo: Photo, name: str, report: Callable[[float], None], check: Callable[[], None]
+) -> Photo:
+    """Restore, calling `report` with the share done and `check` before every convolution."""
+    if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
+        return _restore(photo, name)
+    loaded = restorer(name)
+    layers = [module for module in loaded.model.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]
+    try:
+        return loaded.restore(photo, report)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def restored(
+    photo: Photo,
+    name: str,
+    progress: Callable[[float, str], None] = lambda share, text: None,
+    unwanted: Callable[[], bool] = lambda: False,
+) -> Restored:
+    """What the model makes of the photo, from what is kept or by running it.
+
+    `progress` is called with the share done, 0 to 1, and a few words. Raises Stopped as soon as
+    `unwanted()`, and whatever the model raises.
+    """
+    if not is_loaded(name):
+        progress(0, f"loading {name}")
+        restorer(name)
+    if found := kept(photo, name):
+        return found
+    work = _Work(photo, name, unwanted)
+    worker = threading.Thread(target=work.run, daemon=True)
+    worker.start()
+    while not work.done.wait(TICK):
+        if unwanted():
+            raise Stopped
+        progress(*work.standing())
+    if work.error:
+        raise work.error
+    result = Restored(work.result.colours, work.seconds)
+    _keep(_key(photo, name), result)
+    return result
+
+
+class _Work:
+    """One run of a model in a thread of its own, so that time goes on while it computes."""
+
+    def __init__(self, photo: Photo, name: str, unwanted: Callable[[], bool]):
+        self.photo, self.name, self.unwanted = photo, name, unwanted
+        self.done, self.error, self.result = threading.Event(), None, None
+        self.started = self.seconds = 0.0
+        self._share, self._share_at = 0.0, 0.0
+
+    def run(self) -> None:
+        try:
+            with _one_at_a_time:
+                self._check()
+                self.started = time.perf_counter()
+                self.result = _restore_watched(self.photo, self.name, self._report, self._check)
+                self.seconds = time.perf_counter() - self.started
+                width, height = self.photo.size
+                PACE[self.name] = width * height / self.seconds
+        except BaseException as error:  # handed over to the thread that waits
+            self.error = error
+        finally:
+            self.done.set()
+
+    def _check(self) -> None:
+        if self.unwanted():
+            raise Stopped
+
+    def _report(self, share: float) -> None:
+        self._check()
+        self._share, self._share_at = share, time.perf_counter() - self.started
+
+    def standing(self) -> tuple[float, str]:
+        """Share done and time left: by the tiles done, before the first by the last run's speed."""
+        if not self.started:
+            return 0, "waiting for another photo"
+        elapsed = time.perf_counter() - self.started
+        if self._share:
+            total = self._share_at / self._share
+        else:
+            total = self.photo.size[0] * self.photo.size[1] / PACE[self.name]
+        share = min(elapsed / max(total, 1e-6), 0.99)
+        return share, f"restoring with {self.name}, {time_words(max(total - elapsed, 1))} left"
+
+
+def time_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,124 @@
+"""The tab The study: its published figures beside ours, and how ours were trained."""
+
+import csv
+from pathlib import Path
+
+import gradio as gr
+from gradio.i18n import I18nData
+from pandas import DataFrame
+
+from .. import MODELS
+from ..weights import PUBLISHED, WeightsError, locate, measured
+from .texts import t
+from .work import WEIGHTS
+
+POINTS = 200
+"""Points of a curve at most: more cannot be told apart on the page."""
+CURVES = {
+    "psnr": {"val_study_psnr": "the study's blur", "val_psnr": "all blurs"},
+    "ssim": {"val_study_ssim": "the study's blur", "val_ssim": "all blurs"},
+    "loss": {"loss": "training", "val_loss": "validation"},
+}
+"""What each plot shows: columns of history.csv, and the names of their lines."""
+
+
+def number(value: float | None, digits: int, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.{digits}f}"
+
+
+def figures(weights: str | None) -> tuple[I18nData | str, str]:
+    """Two tables: the study's figures beside ours, and ours on every other suite."""
+    ours = {}
+    for name in MODELS:
+        try:
+            ours[name] = measured(name, weights)
+        except WeightsError:
+            ours[name] = {}
+    rows = []
+    for name in MODELS:
+        published, seed = PUBLISHED.get(name, (None, None)), ours[name].get("seed", {})
+        gain = seed["psnr"] - seed["input_psnr"] if seed else None
+        cells = [number(published[0], 2), number(published[1], 4)]
+        cells += [number(seed.get("psnr"), 2), number(seed.get("ssim"), 4), number(gain, 2, "+")]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    first = t("study_table") + "\n|---|--:|--:|--:|--:|--:|\n" + "\n".join(rows)
+    suites = sorted({suite for one in ours.values() for suite in one} - {"seed"})
+    if not suites:
+        return first, ""
+    head = f"| | {' | '.join(MODELS)} |\n|---|{'--:|' * len(MODELS)}\n"
+    lines = []
+    for suite in suites:
+        cells = []
+        for name in MODELS:
+            one = ours[name].get(suite)
+            cells.append(f"{one['input_psnr']:.2f} → {one['psnr']:.2f}" if one else "–")
+        lines.append(f"| {suite} | {' | '.join(cells)} |")
+    return first, t("study_suites") + "\n\n" + head + "\n".join(lines)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    """The rows of history.csv, thinned to POINTS; empty where there is none that can be read."""
+    try:
+        with (folder / "history.csv").open(newline="") as file:
+            rows = [
+                {key: float(value) for key, value in row.items() if key and value}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError):
+        return []
+    step = -(-len(rows) // POINTS) or 1
+    return rows[::-1][::step][::-1]  # the last one is always among them
+
+
+def curve(names: dict[str, str], histories: dict[str, list[dict[str, float]]]) -> gr.LinePlot:
+    points = [
+        (f"{model}, {line}", row["images"], row[column])
+        for model, rows in histories.items()
+        for column, line in names.items()
+        for row in rows
+        if column in row and "images" in row
+    ]
+    table = DataFrame(points, columns=["line", "images", "value"])
+    return gr.LinePlot(table, visible=bool(points))
+
+
+def fill() -> tuple:
+    """All that the tab shows, from the files beside the weights."""
+    weights, histories = WEIGHTS[0], {}
+    for name in MODELS:
+        try:
+            histories[name] = history(locate(name, weights))
+        except WeightsError:
+            histories[name] = []
+    missing = [name for name, rows in histories.items() if not rows]
+    note = t("study_no_curves") + ": " + ", ".join(missing) if missing else ""
+    plots = (curve(names, histories) for names in CURVES.values())
+    return *figures(weights), note, *plots
+
+
+def study_tab(tab: gr.Tab) -> None:
+    gr.Markdown(t("study_intro"))
+    table = gr.Markdown(elem_id="study-table")
+    suites = gr.Markdown(elem_id="study-suites")
+    gr.Markdown(t("study_curves"))
+    with gr.Row():
+        plots = [
+            gr.LinePlot(
+                x="images",
+                y="value",
+                color="line",
+                title=title,
+                x_title="tiles seen",
+                y_title=title,
+                height=300,
+                visible=False,
+                elem_id=f"study-{name}",
+            )
+            for name, title in (
+                ("psnr", "PSNR (dB)"),
+                ("ssim", "SSIM"),
+                ("loss", "L1 loss"),
+            )
+        ]
+    note = gr.Markdown(elem_id="study-note", elem_classes="note")
+    tab.select(fill, None, [table, suites, note, *plots], api_visibility="private")
