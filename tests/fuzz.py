@@ -206,8 +206,8 @@ def examples(strategy: st.SearchStrategy, rng: random.Random) -> Iterator:
             suppress_health_check=list(HealthCheck),
         )
         @given(strategy)
-        def collect(value, batch=batch):
-            batch.append(value)
+        def collect(value):
+            batch.append(value)  # noqa: B023, called before the next batch
 
         collect()
         yield from batch

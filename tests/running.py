@@ -58,7 +58,7 @@ def running(
         )
     app = Running(process, f"http://127.0.0.1:{port}/", log)
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while True:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()

@@ -312,18 +312,21 @@ def test_forged_arguments_get_a_sentence(web):
         ("restore", [{**photo, "path": str(ROOT / "assets/page.jpg")}, "cnn", None]),
         ("restore", [{**photo, "orig_name": ["a"]}, "cnn", None]),
         ("compare", [photo, 5, None]),
-        ("distort", [photo, "gaussian", huge, 0]),
-        ("distort", [photo, "gaussian", "much", 0]),
-        ("distort", [photo, "gaussian", None, 0]),
-        ("distort", [photo, ["gaussian"], 1, 0]),
-        ("distort", [photo, "noise", 3, "x"]),
-        ("distort", [photo, "noise", 3, {}]),
+        ("distort", [photo, "gaussian", huge, 0, None]),
+        ("distort", [photo, "gaussian", "much", 0, None]),
+        ("distort", [photo, "gaussian", None, 0, None]),
+        ("distort", [photo, ["gaussian"], 1, 0, None]),
+        ("distort", [photo, "noise", 3, "x", None]),
+        ("distort", [photo, "noise", 3, {}, None]),
+        ("distort", [photo, "noise", 3, -huge, None]),
+        ("distort", [photo, "motion", 9, 0, "up"]),
+        ("distort", [photo, "motion", 9, 0, [1]]),
     ]:
         said = call(web, endpoint, data)
         assert "error" in said, (endpoint, data[1:], said)
         assert "Traceback" not in said
-        assert "data: null" not in said, (endpoint, data[1:], "no sentence")
-    assert "complete" in call(web, "distort", [photo, "study", 1, 0]), "an honest call still works"
+        assert '"error": null' not in said, (endpoint, data[1:], "no sentence")
+    assert "complete" in call(web, "distort", [photo, "study", 1, 0, None]), "an honest call still works"
 
 
 @pytest.fixture(scope="module")
