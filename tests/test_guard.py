@@ -17,9 +17,11 @@ import pytest
 from conftest import EXAMPLES, ROOT
 from gradio_client import Client, handle_file
 from PIL import Image
+from running import free_port
 
-from restore.page import guard
+from restore.page import build, guard
 from restore.page.guard import Allowance, Door, Guard, RefusedError, check_call, is_uploaded
+from restore.page.serve import launch
 
 BLURRED = EXAMPLES / "cat-study.png"
 
@@ -326,7 +328,9 @@ def test_forged_arguments_get_a_sentence(web):
         assert "error" in said, (endpoint, data[1:], said)
         assert "Traceback" not in said
         assert '"error": null' not in said, (endpoint, data[1:], "no sentence")
-    assert "complete" in call(web, "distort", [photo, "study", 1, 0, None]), "an honest call still works"
+    assert "complete" in call(web, "distort", [photo, "study", 1, 0, None]), (
+        "an honest call still works"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -384,14 +388,36 @@ def test_names_are_text_never_html(web):
 def test_endless_calls_of_one_visitor_are_slowed_down_and_others_are_not(web):
     flood = {"X-Forwarded-For": "203.0.113.7"}
     body = {"data": []}
-    answers = [web.post("/gradio_api/call/nothing", json=body, headers=flood) for _ in range(80)]
+    answers = [web.post("/gradio_api/call/nothing", json=body, headers=flood) for _ in range(360)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(refused) >= 10
-    assert refused[0].json()["detail"].startswith("These were too many photos in a short time.")
+    assert refused[0].json()["detail"].startswith("These were too many calls in a short time.")
     assert refused[0].headers["Retry-After"] == "60"
     other = {"X-Forwarded-For": "203.0.113.8"}
     assert web.post("/gradio_api/call/nothing", json=body, headers=other).status_code != 429
     assert web.get("/config", headers=flood).status_code == 200
+
+
+@pytest.mark.slow
+def test_a_password_keeps_the_page_closed_and_cannot_be_guessed_fast():
+    page = build()
+    launch(page, "127.0.0.1", free_port(), auth=("ann", "right"))
+    try:
+        with httpx.Client(base_url=page.local_url, timeout=30) as client:
+            for path in ("/config", "/gradio_api/info", "/gradio_api/queue/status"):
+                assert client.get(path).status_code == 401, path
+            call = client.post("/gradio_api/call/restore", json={"data": []})
+            assert call.status_code == 401
+            assert client.get("/health").status_code == 200
+            right = {"username": "ann", "password": "right"}
+            assert client.post("/login", data=right).status_code == 200
+            assert client.get("/config").status_code == 200
+            client.cookies.clear()
+            tries = [client.post("/login", data=right | {"password": str(i)}) for i in range(20)]
+            assert {answer.status_code for answer in tries} == {400, 429}
+            assert client.get("/config").status_code == 401
+    finally:
+        page.close(verbose=False)
 
 
 @pytest.mark.slow

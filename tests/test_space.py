@@ -68,6 +68,13 @@ def test_requirements_are_installed_as_they_say(requirements):
         assert requirement.specifier.contains(version, prereleases=True), name
 
 
+def test_the_tested_versions_fit_the_requirements(requirements):
+    lines = (ROOT / "tests" / "constraints.txt").read_text().split("\n")
+    pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    for name, requirement in requirements.items():
+        assert requirement.specifier.contains(pinned[name], prereleases=True), name
+
+
 def test_all_that_a_space_imports_is_required_and_goes_along(requirements):
     """Only what stands at the top of a module counts: what is imported in functions may be rare."""
     dists = importlib.metadata.packages_distributions()
@@ -183,4 +190,3 @@ def ends_with_its_work_done(space: Running, client: Client, tmp_path: Path) -> N
     assert len(pair) == 2
     assert space.process.wait(30) == 0, space.log.read_text()
     assert time.monotonic() - began < 30
-

@@ -79,8 +79,8 @@ class Door:
     def __init__(self, health: Callable[[], dict]):
         self.health = health
         self.closing = False
-        self.requests = Allowance(1000, 20)
-        self.calls = Allowance(60, 1)
+        self.requests = Allowance(1500, 30)
+        self.calls = Allowance(300, 5)
         self.bytes = Allowance(2e9, 2e6)
         self.logins = Allowance(10, 0.1)
 
@@ -150,7 +150,7 @@ class Guard:
         if called:
             self._expect_open()
             if visitor and not self.door.calls.take(visitor):
-                raise _too_many("photos")
+                raise _too_many("calls")
         body = await _read(receive)
         if called:
             check_call(body, named=path.startswith(f"{API}/call/v2/"))
