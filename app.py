@@ -1,13 +1,16 @@
-"""The page: reads the command line and launches what `restore.page` lays out."""
+"""The page: reads the command line and serves what `restore.page` lays out."""
 
+import logging
 from typing import Annotated
 
 import typer
 
-from restore.page import LAUNCH, build
+from restore import MODELS
+from restore.page import build
 from restore.page.parts import DEFAULT_MODEL
+from restore.page.serve import serve
 from restore.page.work import WEIGHTS, restorer
-from restore.weights import WeightsError
+from restore.weights import WeightsError, is_local
 
 
 def main(
@@ -18,15 +21,24 @@ def main(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     share: Annotated[bool, typer.Option(help="Also open a public link through Gradio.")] = False,
+    auth: Annotated[
+        str | None, typer.Option(envvar="RESTORE_AUTH", help="USER:PASSWORD to ask visitors for.")
+    ] = None,
 ) -> None:
     """Open the page in a browser at the address that is printed."""
-    WEIGHTS[0] = weights
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    user, _, password = (auth or "").partition(":")
+    if auth and not (user and password):
+        typer.echo("Give --auth as USER:PASSWORD, neither of them empty.", err=True)
+        raise typer.Exit(2)
+    WEIGHTS[0] = weights or None
     try:
-        restorer(DEFAULT_MODEL)
+        for name in [DEFAULT_MODEL] if is_local(weights) else MODELS:
+            restorer(name)
     except WeightsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    build().launch(server_name=host, server_port=port, share=share, **LAUNCH)
+    serve(build(), host, port, share, (user, password) if auth else None)
 
 
 if __name__ == "__main__":

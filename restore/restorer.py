@@ -133,6 +133,7 @@ class Restorer:
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 if self.core // 2 < SMALLEST_CORE:
+                    self.core = CORE  # there may be room for the next photo
                     raise MemoryError(
                         f"{self.name} does not fit into the memory of {self.device}. Close other "
                         "programs, choose a smaller model, or restore on the CPU."

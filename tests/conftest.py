@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from running import Running, running
 
 from restore.photo import decode
 
@@ -36,29 +35,16 @@ def blurred() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def page_url() -> str:
-    """The address of the running page, started the way a person starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("RESTORE_WEIGHTS", None)
-    with subprocess.Popen(
-        [sys.executable, "app.py", "--host", "127.0.0.1", "--port", port],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Running on local URL" in line:
-                break
-        assert "Running on local URL" in said, said
-        yield f"http://127.0.0.1:{port}/"
-        process.terminate()
+def page_app(tmp_path_factory) -> Iterator[Running]:
+    """The running page, started the way a person starts it."""
+    with running(tmp_path_factory.mktemp("page") / "log") as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def page_url(page_app) -> str:
+    """The address of the running page."""
+    return page_app.url
 
 
 @pytest.fixture(scope="session")

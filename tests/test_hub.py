@@ -2,101 +2,149 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+import logging
 
 import pytest
-from conftest import ROOT
+import torch
+from hub_server import COMMIT, TOKEN, HubServer
+from huggingface_hub import constants
+from safetensors.torch import load as parse
+from safetensors.torch import save
 
-from restore.weights import BUNDLED
+from restore import hub
+from restore.weights import BUNDLED, WeightsError, load_model
 
-COMMIT = "c0ffee" + "0" * 34
 FILES = {
     f"cnn/{name}": (BUNDLED / "cnn" / name).read_bytes()
-    for name in ("config.json", "model.safetensors")
+    for name in ("config.json", "model.safetensors", "metrics.json")
 }
+PINNED = f"org/repo@{COMMIT}"
 
 
-class Hub(BaseHTTPRequestHandler):
-    """What snapshot_download asks of the Hub: the list of files of a revision, and the files."""
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        prefix = f"/org/repo/resolve/{COMMIT}/"
-        if path == "/api/models/org/repo/revision/main":
-            self._answer(json.dumps({"id": "org/repo", "sha": COMMIT}).encode())
-        elif path == f"/api/models/org/repo/tree/{COMMIT}":
-            tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": "0" * 40}
-                for name, data in FILES.items()
-            ]
-            self._answer(json.dumps(tree).encode())
-        elif path.startswith(prefix) and path.removeprefix(prefix) in FILES:
-            self._answer(FILES[path.removeprefix(prefix)])
-        else:
-            error = (
-                "RevisionNotFound" if path.startswith("/api/models/org/repo/") else "RepoNotFound"
-            )
-            self._answer(b"{}", 404, {"X-Error-Code": error})
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def _answer(self, data: bytes, status: int = 200, headers: dict | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
-        for key, value in (headers or {}).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def hub():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """The Hub, with weights of cnn in org/repo, an empty cache, and short patience."""
+    server = HubServer()
+    server.repos["models/org/repo"] = dict(FILES)
+    cache = str(tmp_path / "cache")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", cache)
+    monkeypatch.setattr(hub, "DEADLINE", 20)
+    monkeypatch.setattr(hub, "ANSWER", 3)
+    for key, value in {
+        "HF_ENDPOINT": server.url,
+        "HF_HUB_CACHE": cache,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+    }.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    yield server
+    server.fault = None
     server.shutdown()
 
 
-def run(weights: str, endpoint: str, cache: Path, out: Path) -> subprocess.CompletedProcess:
-    photo = ROOT / "assets" / "examples" / "cat-study.png"
-    options = ["--out", out, "--model", "cnn", "--weights", weights, "--overwrite"]
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(cache),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
+def same_as_bundled(model) -> bool:
+    bundled = load_model("cnn").state_dict()
+    return all(torch.equal(value, bundled[key]) for key, value in model.state_dict().items())
+
+
+def reason(weights: str = PINNED) -> str:
+    with pytest.raises(WeightsError, match="could not be fetched from org/") as caught:
+        load_model("cnn", weights)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_pinned_weights_come_once_and_then_without_network(server, capfd):
+    assert same_as_bundled(load_model("cnn", PINNED))
+    assert "100%" in capfd.readouterr().err, "progress"
+    asked = len(server.calls)
+    server.shutdown()
+    server.server_close()
+    assert same_as_bundled(load_model("cnn", PINNED))
+    assert len(server.calls) == asked
+
+
+def test_a_branch_is_looked_up_and_its_cached_commit_serves_when_the_hub_is_down(server, caplog):
+    assert same_as_bundled(load_model("cnn", "org/repo"))
+    server.fault = "down"
+    with caplog.at_level(logging.WARNING, "restore"):
+        assert same_as_bundled(load_model("cnn", "org/repo"))
+    assert "comes from the cache" in caplog.text
+
+
+def test_offline_mode_asks_nobody(server, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set" in reason()
+    assert not server.calls
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    load_model("cnn", "org/repo@main")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert same_as_bundled(load_model("cnn", "org/repo@main"))
+
+
+@pytest.mark.parametrize("fault", ["down", "hang", "half", "slow"])
+def test_a_hub_that_fails_costs_a_sentence_within_the_deadline(fault, server, monkeypatch):
+    monkeypatch.setattr(hub, "DEADLINE", 4)
+    server.fault = fault
+    assert reason().endswith(".")
+    server.fault = None
+    assert same_as_bundled(load_model("cnn", PINNED)), "and nothing broken stays behind"
+
+
+def test_what_the_hub_does_not_have(server):
+    assert "no such repo, or it is private" in reason("org/other")
+    assert "no revision nowhere" in reason("org/repo@nowhere")
+    with pytest.raises(WeightsError, match=r"holds no gan/config\.json"):
+        load_model("gan", PINNED)
+
+
+def test_a_private_repo_needs_a_token(server, monkeypatch):
+    server.private.add("models/org/repo")
+    assert "private and no token" in reason()
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert same_as_bundled(load_model("cnn", PINNED))
+
+
+def test_a_damaged_cache_repairs_itself(server):
+    folder = hub.fetch("org/repo", COMMIT, "cnn")
+    for name, spoil in {
+        "model.safetensors": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+        "config.json": lambda data: data[:20],
+    }.items():
+        path = (folder / name).resolve()
+        path.write_bytes(spoil(path.read_bytes()))
+        assert same_as_bundled(load_model("cnn", PINNED))
+
+
+def test_a_repo_whose_file_has_another_hash_is_refused_after_a_second_try(server):
+    data = bytearray(FILES["cnn/model.safetensors"])
+    data[-1] ^= 1
+    server.repos["models/org/repo"]["cnn/model.safetensors"] = bytes(data)
+    with pytest.raises(WeightsError, match="is damaged"):
+        load_model("cnn", PINNED)
+    fetched = [
+        path for command, path in server.calls if (command, path[-11:]) == ("GET", "safetensors")
+    ]
+    assert len(fetched) == 2
+
+
+def test_a_far_too_large_file_is_not_even_downloaded(server, monkeypatch):
+    monkeypatch.setattr(hub, "LARGEST", 100_000)
+    assert "far too large" in reason()
+    assert not any("resolve" in path for _, path in server.calls)
+
+
+def test_not_a_number_from_the_hub(server):
+    tensors = parse(FILES["cnn/model.safetensors"])
+    tensors["layers.0.bias"][0] = float("nan")
+    data = save(tensors)
+    config = json.loads(FILES["cnn/config.json"])
+    config |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    server.repos["models/org/repo"] |= {
+        "cnn/model.safetensors": data,
+        "cnn/config.json": json.dumps(config).encode(),
     }
-    command = [sys.executable, "-m", "restore", "run", photo, *options]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-@pytest.mark.slow
-def test_weights_come_from_the_hub_and_then_from_the_cache(hub, tmp_path):
-    pinned = f"org/repo@{COMMIT}"
-    first = run(pinned, hub, tmp_path / "cache", tmp_path / "a")
-    assert first.returncode == 0, first.stderr
-    again = run(pinned, "http://127.0.0.1:9", tmp_path / "cache", tmp_path / "b")
-    assert again.returncode == 0, again.stderr
-    results = [(tmp_path / name / "cat-study.png").read_bytes() for name in "ab"]
-    assert results[0] == results[1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("weights", ["org/other", "org/repo@nowhere"])
-def test_what_the_hub_does_not_have_gets_a_sentence(weights, hub, tmp_path):
-    result = run(weights, hub, tmp_path, tmp_path)
-    assert result.returncode == 2
-    assert "could not be fetched from org/" in result.stderr
-    assert "Traceback" not in result.stderr
+    with pytest.raises(WeightsError, match=r"not numbers, in layers\.0\.bias"):
+        load_model("cnn", PINNED)

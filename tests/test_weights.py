@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 
 import numpy as np
@@ -87,6 +88,7 @@ def rewrite(folder, change):
     save_file(tensors, path)
     config = json.loads((folder / "cnn" / "config.json").read_text())
     config["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    config["bytes"] = path.stat().st_size
     (folder / "cnn" / "config.json").write_text(json.dumps(config))
 
 
@@ -115,6 +117,35 @@ def test_broken_config(folder, text):
         load("cnn", folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"model": "resnet"}, "architecture 'resnet', which is not known"),
+        ({"model": ["cnn"]}, "which is not known"),
+        ({"dtype": "float8"}, "the type 'float8'; weights are float16 or float32"),
+        ({"dtype": "float32"}, "promises torch.float32"),
+        ({"bytes": "many"}, "does not state `bytes` and `sha256`"),
+        ({"bytes": 5}, "is damaged"),
+        ({"sha256": None}, "does not state `bytes` and `sha256`"),
+    ],
+)
+def test_a_config_that_cannot_be_right(folder, change, sentence):
+    path = folder / "cnn" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(WeightsError, match=re.escape(sentence) + r".*\.$"):
+        load("cnn", folder)
+
+
+def test_oversized_files_are_not_read(folder):
+    with (folder / "cnn" / "model.safetensors").open("r+b") as file:
+        file.truncate(5_000_000_000)
+    with pytest.raises(WeightsError, match="is too large for cnn"):
+        load("cnn", folder)
+    (folder / "cnn" / "config.json").write_text(" " * 200_000)
+    with pytest.raises(WeightsError, match="it is far too large"):
+        load("cnn", folder)
+
+
 def test_weights_of_another_model(folder):
     (folder / "cnn").rename(folder / "gan")
     with pytest.raises(WeightsError, match="'cnn', not of 'gan'"):
@@ -130,10 +161,3 @@ def test_neither_folder_nor_repo(weights):
 def test_unknown_model():
     with pytest.raises(WeightsError, match="Choose one of: unet-512"):
         load("resnet")
-
-
-def test_hub_out_of_reach(monkeypatch, tmp_path):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match="could not be fetched from org/repo"):
-        load("cnn", "org/repo@main")

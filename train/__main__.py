@@ -1,4 +1,4 @@
-"""The command line: python -m train photos | tiles | fit | evaluate."""
+"""The command line: python -m train photos | tiles | fit | evaluate | publish."""
 
 import math
 from enum import StrEnum
@@ -135,6 +135,27 @@ def evaluate(
         )
     except EvaluationError as error:
         _stop(str(error))
+
+
+@app.command()
+def publish(
+    repo: Annotated[str, typer.Argument(help="ORG/REPO on the Hugging Face Hub.")],
+    space: Annotated[bool, typer.Option("--space", help="Publish the app, as a Space.")] = False,
+    weights: Annotated[Path | None, typer.Option(help="Folder; weights/ by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if it scores lower.")] = False,
+) -> None:
+    """Upload the weights with their card, or the app; only what has changed."""
+    from restore.weights import BUNDLED
+
+    from .publish import PublishError
+    from .publish import publish as run
+
+    try:
+        run(repo, space, dry_run, force, weights or BUNDLED, typer.echo)
+    except (PublishError, OSError) as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

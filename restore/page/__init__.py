@@ -20,6 +20,7 @@ from .restore_tab import restore_tab
 from .results import RUNS
 from .study_tab import study_tab
 from .texts import I18N, t
+from .work import fallback_notice
 
 THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 LEGIBLE = {
@@ -55,6 +56,8 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
         gr.Markdown(t("page_title"))
         gr.Markdown(t("page_note") + f" **{name}**.")
+        notice = gr.Markdown(visible=False, elem_id="notice")
+        page.load(fallback_notice, None, notice, api_visibility="private", queue=False)
         with gr.Tabs() as tabs:
             with gr.Tab(t("restore_tab")):
                 restore_tab(work)
@@ -67,4 +70,4 @@ def build() -> gr.Blocks:
             with gr.Tab(t("study_tab")) as study:
                 study_tab(study)
         page.unload(RUNS.leave)
-    return page.queue(max_size=8)
+    return page.queue(max_size=8, api_open=False)

@@ -176,6 +176,7 @@ def restore_tab(work: dict) -> None:
             photo = picture(
                 t("restore_photo"),
                 elem_id="photo",
+                elem_classes="takes-paste",
                 height=300,
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],

@@ -1,8 +1,9 @@
 """What all parts of the page work with: uploads, models, scores, and failures as sentences."""
 
+import html
+import logging
 import re
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,11 +16,14 @@ from .. import MODELS, Restorer, load
 from ..metrics import SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..restorer import DeviceError
-from ..weights import WeightsError, locate, read_config
+from ..weights import WeightsError, is_local, locate, read_config
+from .guard import origin
 
 WEIGHTS: list[str | None] = [None]
 """Where the weights come from: set once at start, never by a visitor."""
 
+FALLBACKS: dict[str, str] = {}
+"""Models whose bundled weights serve in place of those of the Hub -> why."""
 PACE: dict[str, float] = {}
 """Pixels per second of the last run of each model: what the time left is estimated by."""
 
@@ -27,13 +31,24 @@ Upload = dict | None
 """What a picture component hands over unprocessed: {"path": ..., "orig_name": ...}."""
 
 
+log = logging.getLogger("restore.page")
+
+
 @lru_cache(maxsize=len(MODELS))
 def restorer(name: str) -> Restorer:
     """The model of that name, loaded once and warmed, so that the first photo is not the slow one.
 
+    Where the Hub does not give its weights, the bundled ones serve, and page and log say so.
     Raises WeightsError or DeviceError.
     """
-    loaded = load(name, WEIGHTS[0])
+    try:
+        loaded = load(name, WEIGHTS[0])
+    except WeightsError as error:
+        if name not in MODELS or is_local(WEIGHTS[0]):
+            raise
+        log.warning("%s The weights that came with the program serve instead.", error)
+        FALLBACKS[name] = str(error)
+        loaded = load(name)
     probe = np.zeros((128, 128, 3), np.uint8)
     for _ in range(2):  # the first run prepares what later ones find prepared
         started = time.perf_counter()
@@ -49,28 +64,43 @@ def is_loaded(name: str) -> bool:
 @lru_cache(maxsize=len(MODELS))
 def fingerprint(name: str) -> str:
     """The SHA-256 of the weights in use. Raises WeightsError."""
-    return read_config(locate(name, WEIGHTS[0])).get("sha256", "")
+    return read_config(locate(name, None if name in FALLBACKS else WEIGHTS[0])).get("sha256", "")
 
 
-FAILED = "This did not work"
+def fallback_notice() -> dict:
+    """The banner about weights that are not those asked for; invisible while there are none."""
+    if not FALLBACKS:
+        return gr.update(visible=False)
+    names, reason = ", ".join(FALLBACKS), html.escape(next(iter(FALLBACKS.values())))
+    return gr.update(
+        visible=True,
+        value=f"⚠️ **{names}: the weights that came with the program serve here, not those "
+        f"asked for.** {reason}",
+    )
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Show every failure as a sentence on the page."""
+    """Show every failure as a sentence on the page; the log learns no names and no contents."""
     try:
         yield
     except (PhotoError, WeightsError, DeviceError, ValueError, MemoryError) as error:
-        raise gr.Error(str(error), duration=None, title=FAILED) from None
+        sentence = str(error) or "The server ran out of memory. Please try a smaller photo."
     except gr.Error:
         raise
     except Exception as error:
-        traceback.print_exc()
-        raise gr.Error(
-            "Something went wrong on our side, not with your photo. Try again, or another model.",
-            duration=None,
-            title=FAILED,
-        ) from error
+        log.error("%s in %s", type(error).__name__, origin(error))
+        sentence = "This did not work, and the fault is not yours. Please try again."
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            sentence = "The server ran out of memory. Please try a smaller photo."
+    else:
+        return
+    raise gr.Error(
+        html.escape(sentence, quote=False),
+        duration=None,
+        title="This did not work",
+        print_exception=False,
+    )
 
 
 def opened(upload: Upload, what: str) -> Photo:

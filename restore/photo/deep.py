@@ -8,15 +8,26 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
+from .metadata import raw_values
+
 STRIP = 1 << 18
 """Pixels in a strip of a TIFF, about."""
 
 
 def read_png(data: bytes) -> np.ndarray:
-    """A 16-bit PNG -> uint16 [H, W, 1 to 4]."""
+    """A PNG without palette -> uint8 or uint16 [H, W, 1 to 4]; a transparent colour becomes alpha.
+
+    Only what the pixels need is handed on: texts and profiles can be bombs.
+    """
     import imagecodecs
 
-    return np.atleast_3d(imagecodecs.png_decode(data))
+    needed, at = [data[:8]], 8
+    while at + 8 <= len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] in (b"IHDR", b"tRNS", b"IDAT", b"IEND"):
+            needed.append(data[at : at + 12 + length])
+        at += 12 + length
+    return np.atleast_3d(imagecodecs.png_decode(b"".join(needed)))
 
 
 def read_tiff(file: BinaryIO, largest: int) -> np.ndarray:
@@ -60,7 +71,9 @@ def write_png(
     """uint16 [H, W, 1 to 4] -> a 16-bit PNG; the last of 2 or 4 channels is alpha."""
     import imagecodecs
 
-    data = imagecodecs.png_encode(samples[..., 0] if samples.shape[2] == 1 else samples, level=1)
+    shape = samples.shape if samples.shape[2] > 1 else samples.shape[:2]
+    plain = samples.ravel().reshape(shape)  # strides as imagecodecs wants them, of sides of 1 too
+    data = imagecodecs.png_encode(plain, level=1)
     header = 8 + 25  # signature and IHDR
     file.write(data[:header])
     if profile:
@@ -98,8 +111,8 @@ def write_tiff(
     if exif:
         parsed = Image.Exif()
         parsed.load(exif)
-        for tag in parsed:
-            tags[tag] = parsed.get_ifd(tag) if tag in (0x8769, 0x8825) else parsed[tag]
+        for tag, value in raw_values(parsed).items():
+            tags[tag] = value
     tags[256], tags[257] = width, height
     tags[258] = (samples.dtype.itemsize * 8,) * channels
     tags[259], tags[317] = 8, 2  # deflate, each value less the one left of it

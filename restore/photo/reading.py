@@ -11,13 +11,14 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from . import colour, deep
-from .metadata import tidy_dpi, tidy_exif, tidy_xmp
+from .metadata import exif_of_tiff, tidy_dpi, tidy_exif, tidy_xmp
 from .value import SUFFIXES, Photo, PhotoError, split
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # once for all: not safe to do in each thread
 
 MAX_PIXELS = 100_000_000
 """A photo with more pixels is refused."""
+OTHER_BITS = "its kind of pixels is not known; save it with 8 or 16 bits per colour."
 KNOWN = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -86,7 +87,8 @@ def _read(file: BinaryIO) -> Photo:
         directory = TiffImagePlugin.ImageFileDirectory_v2(head[:8])
         file.seek(directory.next)
         directory.load(file)
-        if set(directory.get(258, (1,))) == {16} and directory.get(262) in (0, 1, 2):
+        unsigned = set(directory.get(339, (1,))) == {1}
+        if unsigned and set(directory.get(258, (1,))) == {16} and directory.get(262) in (0, 1, 2):
             return _read_deep_tiff(file, directory)
         file.seek(0)
     return _read_with_pillow(file)
@@ -98,9 +100,7 @@ def _read_with_pillow(file: BinaryIO) -> Photo:
     except UnidentifiedImageError:
         file.seek(0)
         if file.read(4)[:2] in (b"II", b"MM"):
-            raise _RefusedError(
-                "its kind of TIFF is not known; save it with 8 or 16 bits."
-            ) from None
+            raise _RefusedError(OTHER_BITS) from None
         raise
     with opened:
         _check(*opened.size)
@@ -110,15 +110,17 @@ def _read_with_pillow(file: BinaryIO) -> Photo:
         opened.load()
         info, mode = dict(opened.info), opened.mode
         if mode in ("I", "F"):
-            raise _RefusedError("its pixels are 32-bit numbers; save it with 8 or 16 bits.")
+            raise _RefusedError(OTHER_BITS)
         if is_deep or (is_png and mode != "P" and "transparency" in info):
             file.seek(0)
             image = deep.read_png(file.read())
         else:
-            image = opened.copy()
+            image = opened
         if mode in ("CMYK", "LAB"):
             notes.append("Its colours are converted to sRGB.")
         exif = opened.getexif()
+        if opened.format == "JPEG" and not info.get("jfif_unit") and 0x011A not in exif:
+            info.pop("dpi", None)  # Pillow's own guess
         photo = _finish(image, opened.format, info, exif, exif.get(0x0112, 1), notes)
         return replace(photo, notes=(*photo.notes, *_further(opened)))
 
@@ -141,13 +143,9 @@ def _read_deep_tiff(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirector
     exif = Image.Exif()
     file.seek(0)
     exif.load_from_fp(file)
-    inch = 1 if directory.get(296, 2) == 2 else 2.54
-    dpi = tidy_dpi((directory.get(282), directory.get(283)))
-    info = {
-        "icc_profile": directory.get(34675),
-        "xmp": directory.get(700),
-        "dpi": dpi and (dpi[0] * inch, dpi[1] * inch),
-    }
+    inch = {2: 1, 3: 2.54}.get(directory.get(296, 2), 0)
+    x, y = (float(directory.get(tag, 0)) * inch for tag in (282, 283))
+    info = {"icc_profile": directory.get(34675), "xmp": directory.get(700), "dpi": (x, y)}
     notes = ["It has several pages: only the first is used."] if directory.next else []
     return _finish(samples, "TIFF", info, exif, directory.get(274, 1), notes)
 
@@ -188,10 +186,13 @@ def _finish(
         notes.append("Its colour profile is not for its pixels and is left out.")
     colours = _upright(photo.colours, orientation)
     alpha = None if photo.alpha is None else _upright(photo.alpha, orientation)
+    exif_bytes, is_damaged = None, bool(info.get("exif")) and not len(exif)
     try:
-        exif_bytes = tidy_exif(exif, (colours.shape[1], colours.shape[0]))
+        said = exif_of_tiff(exif) if kind == "TIFF" or not info.get("exif") else info["exif"]
+        exif_bytes = tidy_exif(said, (colours.shape[1], colours.shape[0])) if len(exif) else None
     except Exception:  # Pillow raises whatever breaks in it
-        exif_bytes = None
+        is_damaged = True
+    if is_damaged:
         notes.append("Its EXIF is damaged and left out.")
     return Photo(
         colours,

@@ -5,7 +5,6 @@ from typing import Self
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from . import colour
 
@@ -65,6 +64,8 @@ class Photo:
         """
         if self.alpha is None or self.alpha.all() or not self.alpha.any():
             return self.colours
+        from scipy import ndimage
+
         nearest = ndimage.distance_transform_edt(
             self.alpha == 0, return_distances=False, return_indices=True
         )
@@ -111,7 +112,12 @@ class Photo:
 
 
 def eight_bit(values: np.ndarray) -> np.ndarray:
-    return values if values.dtype == np.uint8 else ((values + np.uint32(128)) // 257).astype("u1")
+    if values.dtype == np.uint8:
+        return values
+    levels = np.empty(values.shape, np.uint8)
+    for row, rounded in zip(values, levels, strict=True):  # one by one, to spare memory
+        rounded[...] = (row + np.uint32(128)) // 257
+    return levels
 
 
 def split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

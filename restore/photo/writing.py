@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -39,10 +40,10 @@ def encode(
     if max(photo.size) > LONGEST_SIDE.get(kind, max(photo.size)):
         limit = f"{LONGEST_SIDE[kind]:,} pixels"
         raise PhotoError(f"{path.name}: {kind} holds no side over {limit}; write PNG or TIFF.")
-    if path.exists() and not overwrite:
-        raise PhotoError(_there_already(path))
     partial = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
+        if not overwrite and path.exists():
+            raise FileExistsError
         data = _bytes(photo, kind, metadata)
         with partial.open("xb") as file:
             file.write(data)
@@ -66,7 +67,8 @@ def encode(
             f"{path.name}: {kind} cannot hold its EXIF or XMP; write PNG or strip the metadata."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _there_already(path: Path) -> str:
@@ -115,7 +117,12 @@ def _bytes(photo: Photo, kind: str, metadata: Metadata) -> bytes:
         import pillow_heif
 
         known.pop("dpi", None)
-        pillow_heif.from_pillow(image).save(buffer, quality=90, chroma=444, **known)
+        quality = 90 if photo.alpha is None else -1  # lossless, or alpha would lose too
+        opened = pillow_heif.from_pillow(image)
+        if photo.colours.dtype == np.uint16 and photo.colours.ndim == 3:  # becomes 10 bits
+            mode = "RGB;16" if photo.alpha is None else "RGBA;16"
+            opened = pillow_heif.from_bytes(mode, photo.size, _samples(photo).tobytes())
+        opened.save(buffer, quality=quality, chroma=444, **known)
     else:
         options = {
             "JPEG": {"quality": 95, "subsampling": 0},
@@ -145,5 +152,10 @@ def _eight_bit_image(photo: Photo, kind: str) -> tuple[Image.Image, bytes | None
         colours = (255 + (colours - np.float32(255)) * share).round().astype(np.uint8)
         return Image.fromarray(colours), profile
     image = Image.fromarray(colours)
+    if kind == "GIF":  # one of 256 colours says that nothing is there
+        image = image.convert("RGB").quantize(255)
+        image.paste(255, mask=Image.fromarray(alpha < 128))
+        image.info["transparency"] = 255
+        return image, None
     image.putalpha(Image.fromarray(alpha))
     return image.convert("RGBA"), profile

@@ -1,0 +1,101 @@
+"""Launching the page behind its guard, and stopping it without losing anybody's work."""
+
+import os
+import signal
+import threading
+import time
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from ..restorer import choose_device
+from . import LAUNCH
+from .guard import Door, Guard
+from .parts import DEFAULT_MODEL
+from .work import restorer
+
+GRACE = 20
+"""Seconds that running work gets when the process is told to end."""
+HANDOVER = 2
+"""Seconds in which the last results are still fetched."""
+
+
+def serve(
+    page: gr.Blocks,
+    host: str | None = None,
+    port: int | None = None,
+    share: bool = False,
+    auth: tuple[str, str] | None = None,
+) -> None:
+    """Serve the page until SIGTERM or Ctrl-C; running work is then finished, within GRACE.
+
+    `auth` is one pair of user and password.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    door = launch(page, host, port, share, auth)
+    stop.wait()
+    close(page, door)
+
+
+def launch(
+    page: gr.Blocks,
+    host: str | None = None,
+    port: int | None = None,
+    share: bool = False,
+    auth: tuple[str, str] | None = None,
+) -> Door:
+    """Begin to serve the page, in threads of its own, and return."""
+    door = Door(lambda: health(page, door))
+    host, port = address(host, port)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        auth=auth,
+        prevent_thread_lock=True,
+        app_kwargs={"middleware": [Middleware(Guard, door=door)]},
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        **LAUNCH,
+    )
+    return door
+
+
+def close(page: gr.Blocks, door: Door) -> None:
+    """Take nothing new, finish what runs and waits, and end."""
+    door.closing = True
+    until = time.monotonic() + GRACE
+    while busy(page) and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(HANDOVER)
+    page.close(verbose=False)
+
+
+def address(host: str | None, port: int | None) -> tuple[str | None, int | None]:
+    """Where to listen: where one says, else where a Space is asked for, else Gradio's default.
+
+    GRADIO_SERVER_NAME and GRADIO_SERVER_PORT come before both defaults.
+    """
+    if os.environ.get("SYSTEM") == "spaces":
+        host = host or os.environ.get("GRADIO_SERVER_NAME") or "0.0.0.0"
+        port = port or int(os.environ.get("GRADIO_SERVER_PORT") or 7860)
+    return host, port
+
+
+def busy(page: gr.Blocks) -> int:
+    """How many photos are being restored or wait for it."""
+    running = sum(job is not None for job in page._queue.active_jobs)
+    return running + len(page._queue)
+
+
+def health(page: gr.Blocks, door: Door) -> dict:
+    """What GET /health answers."""
+    return {
+        "ready": not door.closing and restorer.cache_info().currsize > 0,
+        "model": DEFAULT_MODEL,
+        "device": choose_device().type,
+        "queue": busy(page),
+    }

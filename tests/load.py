@@ -1,0 +1,175 @@
+"""A crowd on the page: is everybody served with the own photo, how fast, and does memory stay flat?
+
+python tests/load.py --visitors 50 --minutes 10
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+from gradio_client import Client, handle_file
+from PIL import Image
+from running import ROOT, running
+
+sys.path.insert(0, str(ROOT))
+
+POLITE = ("Queue is full", "too many", "try again")
+"""What a refusal says that is no failure."""
+SAMPLE = 1.0
+"""Seconds between two looks at the memory."""
+SAME = 25
+"""Levels by which a restored photo may differ from the own clear one, in the mean."""
+
+
+@dataclass
+class Report:
+    visitors: int
+    seconds: float = 0
+    megapixels: float = 0
+    waits: list[float] = field(default_factory=list)
+    """Seconds from upload to result, one per restored photo."""
+    refused: int = 0
+    mixed_up: int = 0
+    failures: list[str] = field(default_factory=list)
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    """(seconds since the start, MB resident)."""
+
+    @property
+    def restored(self) -> int:
+        return len(self.waits)
+
+    @property
+    def lost(self) -> int:
+        return len(self.failures)
+
+    def slope(self) -> float:
+        """MB per minute by least squares, over the second half of the run."""
+        late = [(t, mb) for t, mb in self.memory if t > self.seconds / 2]
+        if len(late) < 3:
+            return float("nan")
+        return 60 * float(np.polyfit(*np.transpose(late), 1)[0])
+
+    def lines(self) -> str:
+        p50, p90, p99 = np.percentile(self.waits or [float("nan")], [50, 90, 99])
+        return "\n".join(
+            [
+                f"{self.visitors} visitors, {self.seconds:.0f} s",
+                f"restored {self.restored}, refused politely {self.refused}, lost {self.lost}, "
+                f"mixed up {self.mixed_up}",
+                f"wait: median {p50:.2f} s, 90 % {p90:.2f} s, 99 % {p99:.2f} s",
+                f"throughput {self.restored / self.seconds:.2f} photos/s, "
+                f"{self.megapixels / self.seconds:.3f} megapixels/s",
+                f"memory: peak {max(mb for _, mb in self.memory):.0f} MB, after warm-up "
+                f"{self.slope():+.2f} MB/min",
+                *sorted(set(self.failures))[:5],
+            ]
+        )
+
+
+def own_photo(rng: np.random.Generator, pixels: float) -> Image.Image:
+    """A smooth photo of about so many pixels that nobody else has: four own colours blended."""
+    width = max(16, round((pixels * rng.uniform(0.6, 1.6)) ** 0.5))
+    height = max(16, round(pixels / width))
+    corners = Image.fromarray(rng.integers(0, 256, (3, 3, 3), np.uint8))
+    return corners.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def visit(
+    url: str, seed: int, until: float, megapixels: tuple[float, float], model: str, report: Report
+) -> None:
+    """One visitor: uploads one photo after the other and looks at what comes back."""
+    rng, lock = np.random.default_rng(seed), threading.Lock()
+    folder = Path(tempfile.mkdtemp(prefix="load-"))
+    try:
+        client = Client(url, verbose=False, download_files=str(folder))
+        while time.monotonic() < until:
+            photo = own_photo(rng, 1e6 * np.exp(rng.uniform(*np.log(megapixels))))
+            path = folder / "mine.png"
+            photo.save(path, compress_level=1)
+            began = time.monotonic()
+            try:
+                pair, *_ = client.predict(handle_file(str(path)), model, None, api_name="/restore")
+            except Exception as error:
+                if any(word in str(error) for word in POLITE):
+                    report.refused += 1
+                    time.sleep(random.uniform(0.5, 1.5))
+                else:
+                    report.failures.append(f"{type(error).__name__}: {error}")
+                continue
+            waited = time.monotonic() - began
+            after = pair[1]["path"] if isinstance(pair[1], dict) else pair[1]
+            with Image.open(after) as result:
+                mine = result.size == photo.size and difference(result, photo) < SAME
+            with lock:
+                report.mixed_up += not mine
+                report.waits.append(waited)
+                report.megapixels += photo.width * photo.height / 1e6
+            shutil.rmtree(Path(after).parent, ignore_errors=True)
+    except Exception as error:
+        report.failures.append(f"{type(error).__name__}: {error}")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def difference(a: Image.Image, b: Image.Image) -> float:
+    """Mean difference of two photos of the same size, in levels."""
+    return float(np.abs(np.asarray(a.convert("RGB"), float) - np.asarray(b, float)).mean())
+
+
+def run(
+    url: str,
+    pid: int,
+    visitors: int,
+    minutes: float,
+    megapixels: tuple[float, float] = (0.3, 12),
+    model: str = "cnn",
+) -> Report:
+    """Burden the page at `url`, a process `pid`, and report what came of it."""
+    report, process = Report(visitors), psutil.Process(pid)
+    began = time.monotonic()
+    until = began + 60 * minutes
+    threads = [
+        threading.Thread(target=visit, args=(url, seed, until, megapixels, model, report))
+        for seed in range(visitors)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        report.memory.append((time.monotonic() - began, process.memory_info().rss / 1e6))
+        time.sleep(SAMPLE)
+    report.seconds = time.monotonic() - began
+    assert httpx.get(f"{url}health", timeout=60).json()["ready"]
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--visitors", type=int, default=50)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--megapixels", type=float, nargs=2, default=(0.3, 12))
+    parser.add_argument("--model", default="cnn")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder, "log")) as app:
+        report = run(
+            app.url,
+            app.process.pid,
+            arguments.visitors,
+            arguments.minutes,
+            tuple(arguments.megapixels),
+            arguments.model,
+        )
+    print(report.lines())
+    sys.exit(1 if report.lost or report.mixed_up else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Faults in the middle of the work: each costs its visitor a sentence, and the next is served."""
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+
+import httpx
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from load import run
+from PIL import Image
+from running import free_port
+
+from restore import Restorer
+from restore.page import build, guard
+from restore.page.serve import launch
+from restore.page.work import FALLBACKS, restorer
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::Warning:gradio.queueing"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("steady")
+
+
+@pytest.fixture(scope="module")
+def url(folder) -> Iterator[str]:
+    """The page in this very process, so that faults can be put into it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
+        page = build()
+        launch(page, "127.0.0.1", free_port())
+        yield page.local_url
+        page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def visitor(url, folder) -> Client:
+    return Client(url, verbose=False, download_files=str(folder / "downloads"))
+
+
+@pytest.fixture
+def photo(folder, request) -> str:
+    """A small photo that no other test has, for what was restored once is not restored again."""
+    path = folder / f"{request.node.name.replace('[', '-').strip(']')}.png"
+    Image.effect_noise((48, 48), 60).convert("RGB").save(path)
+    return str(path)
+
+
+def restore(visitor: Client, photo: str):
+    return visitor.predict(handle_file(photo), "cnn", None, api_name="/restore")
+
+
+def another(photo: str) -> str:
+    path = photo.replace(".png", "-next.png")
+    Image.effect_noise((40, 40), 60).convert("RGB").save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "ran out of memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "does not fit into the memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (RuntimeError("secret-name.png"), "the fault is not yours"),
+    ],
+)
+def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog):
+    def fails(self, x):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Restorer, "_run", fails)
+        with pytest.raises(Exception, match=sentence) as caught:
+            restore(visitor, photo)
+    assert "secret-name" not in str(caught.value) + caplog.text
+    assert restore(visitor, another(photo))
+
+
+def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkeypatch):
+    calls, run_network = [], Restorer._run
+
+    def fails_once(self, x):
+        calls.append(x.shape)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run_network(self, x)
+
+    restorer("cnn")
+    monkeypatch.setattr(Restorer, "_run", fails_once)
+    assert restore(visitor, photo)
+    assert len(calls) >= 2
+
+
+def test_a_full_disk(visitor, photo, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(guard, "LEAST_FREE", 1 << 60)
+        with pytest.raises(Exception, match=r"507|disk is full"):
+            restore(visitor, photo)
+    save = Image.Image.save
+
+    def full(self, path, *arguments, **options):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", full)
+        with pytest.raises(Exception, match="cannot be written"):
+            restore(visitor, photo)
+    assert Image.Image.save is save
+    assert restore(visitor, another(photo))
+
+
+def test_a_visitor_who_vanishes_in_mid_upload(url, visitor, photo, folder, monkeypatch):
+    uploads = folder / "uploads"
+    before = set(uploads.glob("tmp*"))
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    with socket.create_connection(urlparse(url).netloc.split(":")) as connection:
+        connection.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + head + bytes(300_000)
+        )
+        until = time.monotonic() + 20
+        while not set(uploads.glob("tmp*")) - before:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    assert restore(visitor, photo)
+    monkeypatch.setattr(guard, "STALE", 0)
+    time.sleep(0.1)
+    assert restore(visitor, another(photo))
+    assert not set(uploads.glob("tmp*")), "half uploads are deleted"
+
+
+def test_two_hundred_broken_uploads(url, visitor, photo):
+    half = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nhalf'
+    broken = [
+        (b"", "multipart/form-data; boundary=x"),
+        (b"{}", "application/json"),
+        (b"--y\r\n", "multipart/form-data; boundary=x"),
+        (half, "multipart/form-data"),
+        (b"--x\r\n\r\n\r\n--x--", "multipart/form-data; boundary=x"),
+    ]
+    with httpx.Client(base_url=url, timeout=30) as client:
+        for i in range(200):
+            content, kind = broken[i % len(broken)]
+            headers = {"Content-Type": kind}
+            answer = client.post("/gradio_api/upload", content=content, headers=headers)
+            assert answer.status_code != 200 or answer.json() == []
+    assert restore(visitor, photo)
+    assert open_files() < 500
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_weights_that_the_hub_does_not_give_are_replaced_and_that_is_said(url, monkeypatch, caplog):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("restore.page.work.WEIGHTS", ["org/repo"])
+    restorer.cache_clear()
+    try:
+        assert restorer("cnn").name == "cnn"
+        assert "could not be fetched from org/repo" in caplog.text
+        assert "cnn: the weights that came with the program serve here" in notice(url)
+    finally:
+        FALLBACKS.clear()
+        restorer.cache_clear()
+    assert "serve here" not in notice(url)
+
+
+def notice(url: str) -> str:
+    """What the page shows as its banner when it is opened."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        config = client.get("/config").json()
+        index = next(
+            dependency["id"]
+            for dependency in config["dependencies"]
+            if any(target[1] == "load" for target in dependency["targets"])
+            and dependency["api_name"] == "fallback_notice"
+        )
+        body = {"data": [], "fn_index": index, "session_hash": "notice"}
+        return client.post("/gradio_api/run/fallback_notice", json=body).text
+
+
+def test_a_small_crowd_gets_its_own_photos_back(page_app):
+    report = run(
+        page_app.url, page_app.process.pid, visitors=6, minutes=0.25, megapixels=(0.002, 0.02)
+    )
+    assert report.lost == report.mixed_up == 0
+    assert report.restored >= 6
+    assert "lost 0, mixed up 0" in report.lines()
