@@ -9,7 +9,7 @@ from conftest import EXAMPLES
 from PIL import Image
 from steps import cell, give, halves, images, ready, table, wait_for_scores
 
-from restore import MODELS, load
+from restore import load
 from restore.metrics import psnr
 from restore.photo import decode
 
@@ -85,7 +85,9 @@ def test_a_pasted_photo_takes_the_place_of_another(page, cat, tmp_path):
 
 def test_a_reference_brings_scores_and_another_model_others(page, cat):
     blurred, clear = opened(cat.blurred), opened(cat.clear)
-    expected = {name: f"{psnr(load(name).restore(blurred), clear):.2f}" for name in MODELS}
+    expected = {
+        name: f"{psnr(load(name).restore(blurred), clear):.2f}" for name in ("unet-512", "cnn")
+    }
     page.get_by_text("Have the clear original?").first.click()
     give(page, "reference", cat.clear)
     give(page, "photo", cat.blurred)
@@ -117,6 +119,14 @@ def test_strength_blends_view_scores_and_download_without_the_model(restored, ca
     slider.fill("50")
     middle = np.round(before + (after.astype(np.float32) - before) / 2).astype(np.uint8)
     assert np.array_equal(opened(download(restored, "cat-cnn.png", middle)), middle)
+    restored.locator("#restore-model").get_by_label("gan").check()
+    ready(restored, part="cat-gan.png")
+    after = load("gan").restore(before)
+    middle = np.round(before + (after.astype(np.float32) - before) / 2).astype(np.uint8)
+    assert np.array_equal(opened(download(restored, "cat-gan.png", middle)), middle), "still half"
+    restored.locator("#restore-model").get_by_label("cnn").check()
+    ready(restored, part="cat-cnn.png")
+    after = load("cnn").restore(before)
     slider.fill("100")
     assert np.array_equal(opened(download(restored, "cat-cnn.png", after)), after)
 
