@@ -27,13 +27,13 @@ def test_only_the_three_endpoints_are_public(client):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_restore_gives_what_the_library_gives(client, model):
+def test_restore_gives_what_the_library_gives(client, cat, model):
     pair, scores, download = client.predict(
-        handle_file(BLURRED), model, handle_file(CLEAR), api_name="/restore"
+        handle_file(cat.blurred), model, handle_file(cat.clear), api_name="/restore"
     )
     before, after = (picture(half) for half in pair)
-    assert np.array_equal(before, picture(BLURRED))
-    assert np.array_equal(after, load(model).restore(picture(BLURRED)))
+    assert np.array_equal(before, picture(cat.blurred))
+    assert np.array_equal(after, load(model).restore(picture(cat.blurred)))
     assert np.array_equal(picture(download), after)
     assert scores["headers"] == ["", "PSNR", "SSIM", "Sharpness"]
     assert [row[0] for row in scores["data"]] == ["before", "after"]

@@ -4,7 +4,6 @@ import threading
 import time
 from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +12,7 @@ from restore.page import results, work
 from restore.page.restore_tab import blend, preview
 from restore.page.results import Runs, Stopped, kept, restored
 from restore.page.words import judgement
-from restore.page.work import sentences, suffix
+from restore.page.work import suffix
 from restore.photo import Photo
 
 
@@ -180,12 +179,6 @@ def test_a_photo_too_small_to_judge_says_so():
 def test_the_download_ends_as_the_photo_does(name, kind, expected):
     upload = {"path": f"/tmp/{name}", "orig_name": name}
     assert suffix(upload, Photo(np.zeros((2, 2), np.uint8), format=kind)) == expected
-
-
-def test_an_unforeseen_failure_is_a_sentence_too(capsys):
-    with pytest.raises(gr.Error, match="went wrong"), sentences():
-        raise KeyError("secret")
-    assert "secret" in capsys.readouterr().err, "the log says what it was"
 
 
 def test_models_are_warm_before_the_first_photo():

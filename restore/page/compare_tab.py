@@ -163,6 +163,7 @@ def compare_tab(work: dict) -> None:
             photo = picture(
                 t("compare_photo"),
                 elem_id="compare-photo",
+                elem_classes="takes-paste",
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
             )

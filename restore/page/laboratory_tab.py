@@ -155,14 +155,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                         table = score_table("laboratory")
                     with gr.Column(scale=1, min_width=180, visible=False) as kernel:
                         gr.Markdown(t("laboratory_kernel"), elem_classes="note")
-                        drawing = gr.Image(
-                            label=t("laboratory_kernel"),
-                            show_label=False,
-                            elem_id="laboratory-kernel",
-                            height=200,
-                            interactive=False,
-                            buttons=[],
-                        )
+                        drawing = gr.HTML(elem_id="laboratory-kernel")
                 with gr.Row():
                     draw = gr.Button(t("laboratory_curves"))
                     whole = gr.Button(t("laboratory_whole"))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_model, picture, progress_line, score_table
+from .parts import download_button, pick_metadata, pick_model, picture, progress_line, score_table
 from .results import RUNS, Stopped, kept, restored
 from .texts import t
 from .viewer import BeforeAfter
@@ -50,8 +50,6 @@ def steps(
     photo: Upload,
     model: str,
     reference: Upload,
-    strength: float,
-    metadata: Metadata,
     progress: gr.Progress,
     request: gr.Request | None,
 ) -> Iterator[tuple]:
@@ -79,10 +77,10 @@ def steps(
         except Stopped:
             return
         halves = pair(before, result.colours)
-        after = before.with_colours(blend(before.colours, result.colours, strength))
+        after = before.with_colours(result.colours)
         file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
         file.parent.mkdir()
-        download = gr.DownloadButton(value=written(after, file, metadata), interactive=True)
+        download = gr.DownloadButton(value=written(after, file), interactive=True)
         notes = "\n\n".join(before.notes)
         yield halves, gr.skip(), download, judgement(before, result.colours), notes
         rows = score_rows(before, after, clear)
@@ -115,7 +113,7 @@ def restore_photo(
         the pair (before, after) as PNG; the table of scores; the result for download, in the
         photo's own format with its metadata.
     """
-    for pair, rows, download, *_ in steps(photo, model, reference, 100, "keep", progress, request):
+    for pair, rows, download, *_ in steps(photo, model, reference, progress, request):
         yield pair, rows, download
 
 
@@ -123,41 +121,52 @@ def restore_shown(
     photo: Upload,
     model: str,
     reference: Upload,
-    strength: float,
-    metadata: Metadata,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """What the page calls: taking the photo away is no mistake."""
     if photo:
-        yield from steps(photo, model, reference, strength, metadata, progress, request)
+        yield from steps(photo, model, reference, progress, request)
     else:
         yield None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+
+
+def adjusted(photo: Upload, model: str, strength: float) -> tuple[Photo, Photo] | None:
+    """The photo and its result at that strength, or None where no result is kept."""
+    if not photo:
+        return None
+    before = opened(photo, "photo")
+    if not (result := kept(before, model)):
+        return None
+    return before, before.with_colours(blend(before.colours, result.colours, strength))
 
 
 def download_again(
     photo: Upload, model: str, strength: float, metadata: Metadata
 ) -> Iterator[gr.DownloadButton]:
-    """The file at another strength or with other metadata, from what is kept."""
-    if not photo:
-        return
+    """The file at another strength or with other metadata, without the model."""
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        before = opened(photo, "photo")
-        if result := kept(before, model):
-            after = before.with_colours(blend(before.colours, result.colours, strength))
-            file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, before)}")
-            yield gr.DownloadButton(value=written(after, file, metadata), interactive=True)
+        if found := adjusted(photo, model, strength):
+            file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, found[0])}")
+            yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
 
 
 def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
-    """The scores at another strength, from what is kept."""
-    if not photo:
-        return
+    """The scores at another strength, without the model."""
     with sentences():
-        before = opened(photo, "photo")
-        if result := kept(before, model):
-            after = before.with_colours(blend(before.colours, result.colours, strength))
-            yield score_rows(before, after, comparable(reference, before))
+        if found := adjusted(photo, model, strength):
+            yield score_rows(*found, comparable(reference, found[0]))
+
+
+def adjust_after_run(
+    photo: Upload, model: str, reference: Upload, strength: float, metadata: Metadata
+) -> Iterator[tuple]:
+    """A run gives the whole result with all metadata; the settings may ask for another."""
+    if strength == 100 and metadata == "keep":
+        return
+    for download in download_again(photo, model, strength, metadata):
+        for rows in score_again(photo, model, reference, strength):
+            yield download, rows
 
 
 def want(photo: Upload, model: str, reference: Upload, request: gr.Request) -> None:
@@ -176,6 +185,7 @@ def restore_tab(work: dict) -> None:
             photo = picture(
                 t("restore_photo"),
                 elem_id="photo",
+                elem_classes="takes-paste",
                 height=300,
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
@@ -204,17 +214,7 @@ def restore_tab(work: dict) -> None:
                     elem_id="restore-strength",
                 )
                 with gr.Row(equal_height=True):
-                    metadata = gr.Radio(
-                        [
-                            (t("metadata_keep"), "keep"),
-                            (t("metadata_no_location"), "no-location"),
-                            (t("metadata_strip"), "strip"),
-                        ],
-                        value="keep",
-                        label=t("metadata"),
-                        elem_id="restore-metadata",
-                        scale=3,
-                    )
+                    metadata = pick_metadata("restore")
                     download = download_button()
                 table = score_table("restore")
     asked, outputs = [photo, model, reference], [view, table, download]
@@ -224,7 +224,7 @@ def restore_tab(work: dict) -> None:
     run = gr.on(
         changes,
         restore_shown,
-        [*asked, strength, metadata],
+        asked,
         [*outputs, note, notes],
         api_visibility="private",
         trigger_mode="always_last",
@@ -241,18 +241,16 @@ def restore_tab(work: dict) -> None:
     )
     strength.change(None, strength, js=f"share => {{ {VIEWER}.strength = share / 100 }}")
     light = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
+    light |= {"concurrency_id": "light", "concurrency_limit": 2}
     gr.on(
         [strength.change, metadata.change],
         download_again,
         [photo, model, strength, metadata],
         download,
-        concurrency_id="light",
-        concurrency_limit=2,
         **light,
     )
-    strength.change(
-        score_again, [photo, model, reference, strength], table, concurrency_id="light", **light
-    )
+    strength.change(score_again, [*asked, strength], table, **light)
+    run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
     examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
 

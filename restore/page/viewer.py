@@ -29,11 +29,11 @@ TEXT_OF = {
 """Gradio swaps no text inside our own elements; so they get all languages and choose."""
 
 
-SCRIPTS = ("viewer.js", "gestures.js")
+SCRIPTS = ("viewer.js", "gestures.js", "paste.js")
 
 
 def head() -> str:
-    """What the page's <head> needs for the viewers."""
+    """What the page's <head> needs: the viewers, and photos pasted anywhere."""
     texts = {
         language: {name: there[data.key] for name, data in TEXT_OF.items() if data.key in there}
         for language, there in TEXTS.items()

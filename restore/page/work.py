@@ -79,9 +79,6 @@ def fallback_notice() -> dict:
     )
 
 
-FAILED = "This did not work"
-
-
 @contextmanager
 def sentences() -> Iterator[None]:
     """Show every failure as a sentence on the page; the log learns no names and no contents."""
@@ -101,7 +98,7 @@ def sentences() -> Iterator[None]:
     raise gr.Error(
         html.escape(sentence, quote=False),
         duration=None,
-        title=FAILED,
+        title="This did not work",
         print_exception=False,
     )
 
