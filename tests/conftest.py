@@ -3,11 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from running import Running, running
 
 from restore.photo import decode
@@ -61,3 +64,57 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=flags)
         yield chromium
         chromium.close()
+
+
+WAIT = 90_000
+"""Milliseconds a browser test waits for anything: a slow machine may share its cores."""
+
+
+@pytest.fixture(scope="session")
+def visit(browser, page_url):
+    """Opens the page as a new visitor: visit(width, height, dark, touch) -> page."""
+
+    def visit(width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False):
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            has_touch=touch,
+            reduced_motion="reduce",
+        )
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.hosts = set()
+        page.on("request", lambda request: page.hosts.add(urlparse(request.url).hostname))
+        page.goto(page_url)
+        page.wait_for_selector("#photo input[type=file]", state="attached")
+        return page
+
+    return visit
+
+
+@pytest.fixture
+def page(visit):
+    page = visit()
+    yield page
+    page.context.close()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Files of a small photo, blurred and clear."""
+
+    blurred: Path
+    clear: Path
+
+
+@pytest.fixture(scope="session")
+def cat(tmp_path_factory) -> Pair:
+    """144 x 96 pixels, quickly restored; blurred as PNG and clear as PNG."""
+    folder = tmp_path_factory.mktemp("cat")
+    box = (150, 80, 294, 176)
+    pair = Pair(folder / "cat.png", folder / "cat-clear.png")
+    with Image.open(EXAMPLES / "cat-study.png") as image:
+        image.crop(box).save(pair.blurred)
+    with Image.open(EXAMPLES / "cat.jpg") as image:
+        image.crop(box).save(pair.clear)
+    return pair

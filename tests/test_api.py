@@ -27,13 +27,13 @@ def test_only_the_three_endpoints_are_public(client):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_restore_gives_what_the_library_gives(client, model):
+def test_restore_gives_what_the_library_gives(client, cat, model):
     pair, scores, download = client.predict(
-        handle_file(BLURRED), model, handle_file(CLEAR), api_name="/restore"
+        handle_file(cat.blurred), model, handle_file(cat.clear), api_name="/restore"
     )
     before, after = (picture(half) for half in pair)
-    assert np.array_equal(before, picture(BLURRED))
-    assert np.array_equal(after, load(model).restore(picture(BLURRED)))
+    assert np.array_equal(before, picture(cat.blurred))
+    assert np.array_equal(after, load(model).restore(picture(cat.blurred)))
     assert np.array_equal(picture(download), after)
     assert scores["headers"] == ["", "PSNR", "SSIM", "Sharpness"]
     assert [row[0] for row in scores["data"]] == ["before", "after"]
@@ -51,7 +51,10 @@ def test_compare_gives_each_result_as_it_is_ready(client):
     )
     gallery, scores = job.result()
     assert [item["caption"] for item in gallery] == ["input", "cnn", "gan"]
-    assert [row[0] for row in scores["data"]] == ["input", "cnn", "gan"]
+    assert picture(gallery[1]["image"]).shape == picture(BLURRED).shape
+    decibels = {row[0]: float(row[1]) for row in scores["data"]}
+    assert set(decibels) == {"input", "cnn", "gan"}
+    assert list(decibels.values()) == sorted(decibels.values(), reverse=True), "the best first"
     assert sorted({len(output[0]) for output in job.outputs()}) == [1, 2, 3]
 
 

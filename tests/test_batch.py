@@ -167,3 +167,67 @@ def test_the_report_is_a_table_of_all(tmp_path):
     assert [row["file"] for row in rows] == ["a, b.jpg", "c.jpg"]
     assert (rows[0]["width"], rows[0]["error"]) == ("3", "")
     assert rows[1]["error"] == "c.jpg: it is damaged."
+
+
+def start(page, *photos, model: str) -> None:
+    page.get_by_role("tab", name="Batch").click()
+    page.get_by_role("radio", name=model).locator("visible=true").check()
+    page.set_input_files("#batch-files input[type=file]", [str(photo) for photo in photos])
+    page.locator("#batch-files").get_by_text(photos[0].name.split(".")[0]).first.wait_for()
+    page.get_by_role("button", name="Restore all").click()
+
+
+def results(page) -> zipfile.ZipFile:
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download all results").click()
+    return zipfile.ZipFile(started.value.path())
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_many_photos_and_an_archive_become_one_archive(page, small, tmp_path):
+    photo = small.read_bytes()
+    trip = packed(tmp_path / "trip.zip", **{"day 1/one.jpg": photo, "../up.jpg": photo})
+    (tmp_path / "broken.png").write_text("no photo")
+    start(page, small, tmp_path / "broken.png", trip, model="cnn")
+    page.locator("#batch-status").get_by_text("Restored: 2 / 4").wait_for()
+    for said in ("it is not a photo", "leads out of the archive"):
+        page.locator("#batch-table [role=gridcell]").get_by_text(said).first.wait_for()
+    with results(page) as archive:
+        names = ["day 1/one-cnn.jpg", "report.csv", "small-cnn.jpg"]
+        assert sorted(archive.namelist()) == names
+        with Image.open(archive.open("small-cnn.jpg")) as image:
+            assert (image.format, image.size) == ("JPEG", (48, 32))
+        rows = list(csv.DictReader(io.StringIO(archive.read("report.csv").decode("utf-8-sig"))))
+    assert [row["file"] for row in rows] == [
+        "small.jpg",
+        "broken.png",
+        "day 1/one.jpg",
+        "../up.jpg",
+    ]
+    assert rows[0]["width"] == "48"
+    assert float(rows[0]["sharpness_after"]) > float(rows[0]["sharpness_before"])
+    assert [bool(row["error"]) for row in rows] == [False, True, False, True]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_stop_stops_and_keeps_what_is_done(page, small):
+    large = [EXAMPLES / f"{name}.jpg" for name in ("cat", "coffee", "dog", "car")]
+    start(page, small, *large, model="unet-1024")
+    page.locator("#batch-results img").first.wait_for()
+    page.get_by_role("button", name="Stop").locator("visible=true").click()
+    page.locator("#batch-status").get_by_text("Stopped.").wait_for()
+    with results(page) as archive:
+        names = archive.namelist()
+    assert "small-unet-1024.jpg" in names
+    assert "report.csv" in names
+    assert len(names) < 2 + len(large)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_nothing_given_gets_a_sentence_on_the_page(page):
+    page.get_by_role("tab", name="Batch").click()
+    page.get_by_role("button", name="Restore all").click()
+    page.get_by_text("There is no photo in what you gave").first.wait_for()

@@ -20,6 +20,20 @@ def test_an_unknown_key_is_an_error():
         texts.t("no_such_text")
 
 
+@pytest.mark.parametrize("language", texts.LANGUAGES[1:])
+def test_every_language_says_all_of_it_with_the_same_figures(language):
+    english, other = texts.TEXTS["en"], texts.TEXTS[language]
+    assert set(other) == set(english)
+    for key, text in english.items():
+        assert shape(other[key]) == shape(text), f"{key}: {other[key]}"
+
+
+def shape(text: str) -> tuple:
+    """What a translation must keep: figures, lines, columns of a table, the mark of a heading."""
+    figures = sorted(re.findall(r"\d+", text))
+    return figures, text.count("\n"), text.count("|"), re.match("#*", text).group()
+
+
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 def test_no_text_has_what_the_browser_takes_for_syntax(language):
     for key, text in texts.TEXTS[language].items():

@@ -54,9 +54,8 @@ def build() -> gr.Blocks:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     work = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "models"}
     with gr.Blocks(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
-        gr.Markdown(
-            t("page_title") + f"\nRuns on **{name}**. Your photos are deleted after an hour."
-        )
+        gr.Markdown(t("page_title"))
+        gr.Markdown(t("page_note") + f" **{name}**.")
         notice = gr.Markdown(visible=False, elem_id="notice")
         page.load(fallback_notice, None, notice, api_visibility="private", queue=False)
         with gr.Tabs() as tabs:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..photo import PhotoError, decode, encode
 from .archive import BatchError, Item, gather, report, result_name
-from .parts import pick_model
+from .parts import pick_model, progress_line
 from .results import RUNS, Stopped, restored, time_words
 from .texts import t
 from .work import Upload, restorer, scores, sentences, suffix
@@ -91,10 +91,11 @@ class Batch:
         ]
 
     def summary(self, stopped: bool) -> str:
-        done, failed = len(self.shown), sum(bool(item.error) for item in self.items)
-        words = f"{'Stopped. ' if stopped else ''}{done} of {len(self.items)} restored"
-        words += f", {failed} not: the table says why." if failed else "."
-        return words + (" The archive holds what is done." if stopped and done else "")
+        if stopped:
+            words = t("batch_stopped")
+        else:
+            words = t("batch_failed") if any(item.error for item in self.items) else t("batch_done")
+        return words + f" {len(self.shown)} / {len(self.items)}"
 
 
 def own_name(file: Upload) -> str:
@@ -130,7 +131,7 @@ def restore_batch(
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for batch.at, item in enumerate(items):
                 share, words = batch.told()
-                yield words, batch.shown, batch.rows(), gr.skip()
+                yield "", batch.shown, batch.rows(), gr.skip()
                 progress(share, words)
                 if item.error:
                     continue
@@ -151,6 +152,7 @@ def want(files: list[Upload] | None, model: str, request: gr.Request) -> tuple:
 
 
 def stop_run(request: gr.Request) -> None:
+    """Also for a batch that still waits its turn, which RUNS.stop would forget about."""
     RUNS.want(request, "batch", "nothing")
 
 
@@ -170,7 +172,8 @@ def batch_tab(work: dict) -> None:
                 go = gr.Button(t("batch_go"), variant="primary", scale=3)
                 stop = gr.Button(t("stop"), scale=1)
         with gr.Column(scale=3, min_width=320):
-            status = gr.Markdown(elem_id="batch-status", min_height=60)
+            progress = progress_line()
+            status = gr.Markdown(elem_id="batch-status")
             download = gr.DownloadButton(t("batch_download"), interactive=False, variant="primary")
             gallery = gr.Gallery(
                 label=t("batch_results"),
@@ -201,7 +204,7 @@ def batch_tab(work: dict) -> None:
         restore_batch,
         [files, model],
         outputs,
-        show_progress_on=status,
+        show_progress_on=progress,
         **{**work, "concurrency_id": "batch"},
         **private,
     )

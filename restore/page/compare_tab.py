@@ -19,6 +19,7 @@ from .viewer import SideBySide
 from .work import Upload, comparable, opened, scores, sentences, stem
 
 COLUMNS = ["Model", "PSNR", "SSIM", "Gain", "Sharpness", "Seconds"]
+COMPARISON = "comparison"
 SPOT = 96
 """Side of the crop where the models differ most, in pixels."""
 
@@ -73,7 +74,7 @@ def compare_models(
         the photo and one result per model, as they become ready; a table with PSNR (dB), SSIM,
         gain over the photo (dB), sharpness and the seconds it took, the best first.
     """
-    run = RUNS.run(request, "compare", "comparison")
+    run = RUNS.run(request, "compare", COMPARISON)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo, "photo")
         clear = comparable(reference, before)
@@ -148,6 +149,10 @@ def legend(scale: int) -> str:
     )
 
 
+def want(request: gr.Request) -> None:
+    RUNS.want(request, "compare", COMPARISON)
+
+
 def stop_run(request: gr.Request) -> None:
     RUNS.stop(request, "compare")
 
@@ -158,12 +163,16 @@ def compare_tab(work: dict) -> None:
             photo = picture(
                 t("compare_photo"),
                 elem_id="compare-photo",
+                elem_classes="takes-paste",
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
             )
             with gr.Column(elem_classes="settings"):
                 models = gr.CheckboxGroup(
-                    list(MODELS), value=list(MODELS), label=t("compare_models")
+                    list(MODELS),
+                    value=list(MODELS),
+                    label=t("compare_models"),
+                    elem_id="compare-models",
                 )
                 with gr.Accordion(t("compare_have_reference"), open=False):
                     reference = picture(
@@ -184,6 +193,7 @@ def compare_tab(work: dict) -> None:
         where = gr.Markdown(elem_id="compare-spot-words")
         crops = SideBySide(elem_id="compare-spot", group="spot")
     asked = [photo, models, reference]
+    go.click(want, api_visibility="private", queue=False, show_progress="hidden")
     run = go.click(
         compare_models,
         asked,
@@ -201,7 +211,8 @@ def compare_tab(work: dict) -> None:
         show_progress="hidden",
     )
     told.success(lambda: gr.Column(visible=True), None, more, api_visibility="private", queue=False)
-    stop.click(stop_run, cancels=run, api_visibility="private", queue=False)
+    stop.click(None, cancels=run, api_visibility="private")
+    stop.click(stop_run, api_visibility="private", queue=False)
     photo.change(
         lambda: (None, None, gr.Column(visible=False)),
         None,

@@ -53,10 +53,12 @@ def examples_gallery() -> gr.Gallery:
 
 def clear_gallery() -> gr.Gallery:
     gr.Markdown(t("laboratory_examples"), elem_classes="note")
-    return _gallery({path: path.stem.capitalize() for path in CLEAR}, elem_id="clear-examples")
+    return _gallery(
+        {path: path.stem.capitalize() for path in CLEAR}, elem_id="clear-examples", columns=3
+    )
 
 
-def _gallery(files: dict[Path, str], elem_id: str) -> gr.Gallery:
+def _gallery(files: dict[Path, str], elem_id: str, columns: int = 4) -> gr.Gallery:
     shown = []
     for path, caption in files.items():
         with Image.open(path) as image:
@@ -68,7 +70,7 @@ def _gallery(files: dict[Path, str], elem_id: str) -> gr.Gallery:
         show_label=False,
         elem_id=elem_id,
         elem_classes="examples",
-        columns=4,
+        columns=columns,
         height="auto",
         object_fit="cover",
         allow_preview=False,

@@ -4,7 +4,6 @@ import gradio as gr
 
 from .. import MODELS
 from .texts import t
-from .viewer import BeforeAfter
 
 DEFAULT_MODEL = "unet-512"
 SCORES = ["", "PSNR", "SSIM", "Sharpness"]
@@ -23,9 +22,9 @@ def describe(model: str) -> str:
     return f"{MODELS[model].sentence} For: {MODELS[model].blur}."
 
 
-def pick_model() -> gr.Radio:
+def pick_model(**options) -> gr.Radio:
     radio = gr.Radio(
-        list(MODELS), value=DEFAULT_MODEL, label=t("model"), info=describe(DEFAULT_MODEL)
+        list(MODELS), value=DEFAULT_MODEL, label=t("model"), info=describe(DEFAULT_MODEL), **options
     )
     radio.change(
         lambda name: gr.Radio(info=describe(name)),
@@ -35,12 +34,6 @@ def pick_model() -> gr.Radio:
         queue=False,
     )
     return radio
-
-
-def result_view(where: str) -> tuple[BeforeAfter, gr.Dataframe, gr.DownloadButton]:
-    view = BeforeAfter(elem_id=f"{where}-slider")
-    table = score_table(where)
-    return view, table, download_button()
 
 
 def download_button() -> gr.DownloadButton:

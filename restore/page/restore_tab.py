@@ -50,8 +50,6 @@ def steps(
     photo: Upload,
     model: str,
     reference: Upload,
-    strength: float,
-    metadata: Metadata,
     progress: gr.Progress,
     request: gr.Request | None,
 ) -> Iterator[tuple]:
@@ -79,10 +77,10 @@ def steps(
         except Stopped:
             return
         halves = pair(before, result.colours)
-        after = before.with_colours(blend(before.colours, result.colours, strength))
+        after = before.with_colours(result.colours)
         file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
         file.parent.mkdir()
-        download = gr.DownloadButton(value=written(after, file, metadata), interactive=True)
+        download = gr.DownloadButton(value=written(after, file), interactive=True)
         notes = "\n\n".join(before.notes)
         yield halves, gr.skip(), download, judgement(before, result.colours), notes
         rows = score_rows(before, after, clear)
@@ -115,7 +113,7 @@ def restore_photo(
         the pair (before, after) as PNG; the table of scores; the result for download, in the
         photo's own format with its metadata.
     """
-    for pair, rows, download, *_ in steps(photo, model, reference, 100, "keep", progress, request):
+    for pair, rows, download, *_ in steps(photo, model, reference, progress, request):
         yield pair, rows, download
 
 
@@ -123,41 +121,52 @@ def restore_shown(
     photo: Upload,
     model: str,
     reference: Upload,
-    strength: float,
-    metadata: Metadata,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """What the page calls: taking the photo away is no mistake."""
     if photo:
-        yield from steps(photo, model, reference, strength, metadata, progress, request)
+        yield from steps(photo, model, reference, progress, request)
     else:
         yield None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+
+
+def adjusted(photo: Upload, model: str, strength: float) -> tuple[Photo, Photo] | None:
+    """The photo and its result at that strength, or None where no result is kept."""
+    if not photo:
+        return None
+    before = opened(photo, "photo")
+    if not (result := kept(before, model)):
+        return None
+    return before, before.with_colours(blend(before.colours, result.colours, strength))
 
 
 def download_again(
     photo: Upload, model: str, strength: float, metadata: Metadata
 ) -> Iterator[gr.DownloadButton]:
-    """The file at another strength or with other metadata, from what is kept."""
-    if not photo:
-        return
+    """The file at another strength or with other metadata, without the model."""
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        before = opened(photo, "photo")
-        if result := kept(before, model):
-            after = before.with_colours(blend(before.colours, result.colours, strength))
-            file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, before)}")
-            yield gr.DownloadButton(value=written(after, file, metadata), interactive=True)
+        if found := adjusted(photo, model, strength):
+            file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, found[0])}")
+            yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
 
 
 def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
-    """The scores at another strength, from what is kept."""
-    if not photo:
-        return
+    """The scores at another strength, without the model."""
     with sentences():
-        before = opened(photo, "photo")
-        if result := kept(before, model):
-            after = before.with_colours(blend(before.colours, result.colours, strength))
-            yield score_rows(before, after, comparable(reference, before))
+        if found := adjusted(photo, model, strength):
+            yield score_rows(*found, comparable(reference, found[0]))
+
+
+def adjust_after_run(
+    photo: Upload, model: str, reference: Upload, strength: float, metadata: Metadata
+) -> Iterator[tuple]:
+    """A run gives the whole result with all metadata; the settings may ask for another."""
+    if strength == 100 and metadata == "keep":
+        return
+    for download in download_again(photo, model, strength, metadata):
+        for rows in score_again(photo, model, reference, strength):
+            yield download, rows
 
 
 def want(photo: Upload, model: str, reference: Upload, request: gr.Request) -> None:
@@ -176,15 +185,16 @@ def restore_tab(work: dict) -> None:
             photo = picture(
                 t("restore_photo"),
                 elem_id="photo",
+                elem_classes="takes-paste",
                 height=300,
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
             )
             with gr.Column(elem_classes="settings"):
-                model = pick_model()
+                model = pick_model(elem_id="restore-model")
                 with gr.Row():
                     again = gr.Button(t("restore_again"), variant="primary", scale=3)
-                    stop = gr.Button(t("stop"), scale=1)
+                    stop = gr.Button(t("stop"), scale=1, elem_id="restore-stop")
                 with gr.Accordion(t("restore_have_reference"), open=False):
                     reference = picture(t("restore_reference"), elem_id="reference", height=200)
                 examples = examples_gallery()
@@ -224,35 +234,33 @@ def restore_tab(work: dict) -> None:
     run = gr.on(
         changes,
         restore_shown,
-        [*asked, strength, metadata],
+        asked,
         [*outputs, note, notes],
         api_visibility="private",
         trigger_mode="always_last",
         show_progress_on=status,
         **work,
     )
+    stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,
         outputs=note,
-        cancels=run,
         api_visibility="private",
         queue=False,
         show_progress="hidden",
     )
     strength.change(None, strength, js=f"share => {{ {VIEWER}.strength = share / 100 }}")
     light = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
+    light |= {"concurrency_id": "light", "concurrency_limit": 2}
     gr.on(
         [strength.change, metadata.change],
         download_again,
         [photo, model, strength, metadata],
         download,
-        concurrency_id="light",
-        concurrency_limit=2,
         **light,
     )
-    strength.change(
-        score_again, [photo, model, reference, strength], table, concurrency_id="light", **light
-    )
+    strength.change(score_again, [*asked, strength], table, **light)
+    run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
     examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
 

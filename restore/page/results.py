@@ -28,6 +28,8 @@ except ImportError:
 
 KEPT_BYTES, KEPT_SECONDS = 512 << 20, 3600
 """How much is kept of what was restored, and for how long: no longer than the visitors' files."""
+BARRED = 2.0
+"""Seconds after a stop in which no run starts that the visitor has not asked for since."""
 TICK = 0.25
 """Seconds between two looks at whether a run is done or no longer wanted."""
 
@@ -56,10 +58,12 @@ class Runs:
         self._wanted: dict[tuple, object] = {}
         self._running: dict[tuple, object] = {}
         self._ended: dict[tuple, object] = {}
+        self._stopped: dict[tuple, float] = {}
 
     def want(self, request: gr.Request, place: str, what: object) -> None:
         """From now on the visitor waits at `place` for `what` and nothing else."""
         key = (request.session_hash, place)
+        self._stopped.pop(key, None)
         if key in self._running or self._ended.get(key) != what:
             self._wanted[key] = what
         else:  # it came after its own run had ended
@@ -69,6 +73,7 @@ class Runs:
         """The visitor waits for nothing at `place`."""
         key = (request.session_hash, place)
         self._wanted.pop(key, None)
+        self._stopped[key] = time.monotonic()
         if key in self._running:
             self._wanted[key] = Stopped
 
@@ -78,6 +83,7 @@ class Runs:
             if key[0] == request.session_hash:
                 self.stop(request, key[1])
                 self._ended.pop(key, None)
+                self._stopped.pop(key, None)
 
     @contextmanager
     def run(
@@ -90,13 +96,14 @@ class Runs:
             return
         key = (visitor, place)
         self._running[key] = what
-        self._wanted.setdefault(key, what)
+        if time.monotonic() - self._stopped.pop(key, -BARRED) < BARRED:
+            what = Stopped  # it had been waiting in the browser when the visitor stopped
+        self._wanted.setdefault(key, self._running[key])
         try:
             yield lambda: self._wanted.get(key) != what
         finally:
-            self._running.pop(key, None)
             self._wanted.pop(key, None)
-            self._ended[key] = what
+            self._ended[key] = self._running.pop(key, what)
 
 
 RUNS = Runs()

@@ -29,14 +29,19 @@ TEXT_OF = {
 """Gradio swaps no text inside our own elements; so they get all languages and choose."""
 
 
+SCRIPTS = ("viewer.js", "gestures.js", "paste.js")
+
+
 def head() -> str:
-    """What the page's <head> needs for the viewers."""
+    """What the page's <head> needs: the viewers, and photos pasted anywhere."""
     texts = {
         language: {name: there[data.key] for name, data in TEXT_OF.items() if data.key in there}
         for language, there in TEXTS.items()
     }
-    script = Path(__file__).with_suffix(".js").read_text("utf-8")
-    return f"<script>const RESTORE_TEXTS = {json.dumps(texts)};\n{script}</script>"
+    scripts = "".join(Path(__file__).with_name(name).read_text("utf-8") for name in SCRIPTS)
+    return (
+        f"<script>(() => {{\nconst RESTORE_TEXTS = {json.dumps(texts)};\n{scripts}}})();</script>"
+    )
 
 
 SHOW = """

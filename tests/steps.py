@@ -1,0 +1,61 @@
+"""What a person does on the page and sees there, in a few words for the browser tests."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def give(page, where: str, path) -> None:
+    page.set_input_files(f"#{where} input[type=file]", str(path))
+
+
+def ready(page, where: str = "restore", part: str = "") -> None:
+    """Wait until a pair is shown, both files with `part` in their names."""
+    page.wait_for_function(
+        """([where, part]) => {
+            const images = [...document.querySelectorAll(`#${where}-slider img`)];
+            return images.length === 2 && images.every(one => one.naturalWidth)
+                && images[1].src.includes(part);
+        }""",
+        arg=[where, part],
+    )
+
+
+def halves(page, where: str = "restore", part: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Before and after as they lie under the divider, once both are there."""
+    ready(page, where, part)
+    sources = page.eval_on_selector_all(f"#{where}-slider img", "list => list.map(i => i.src)")
+    arrays = [np.asarray(Image.open(io.BytesIO(page.request.get(url).body()))) for url in sources]
+    return arrays[0], arrays[1]
+
+
+def table(page, where: str = "restore") -> dict[str, list[str]]:
+    """The table of scores: name of the row -> its cells."""
+    rows: dict[str, list[str]] = {}
+    for cell in page.locator(f"#{where}-scores [role=gridcell]").all():
+        rows.setdefault(cell.get_attribute("data-row"), []).append(cell.inner_text().strip())
+    return {row[0]: row[1:] for row in rows.values()}
+
+
+def cell(page, where: str, text: str):
+    return page.locator(f"#{where}-scores [role=gridcell]").get_by_text(text, exact=True).first
+
+
+def wait_for_scores(page, where: str, row: str) -> dict[str, list[str]]:
+    """The table, once it has the row."""
+    cell(page, where, row).wait_for()
+    return table(page, where)
+
+
+def images(page, where: str) -> list[dict]:
+    """The photos of a viewer as they lie on the screen."""
+    return page.eval_on_selector_all(
+        f"#{where} .viewer-layer img",
+        """list => list.map(image => ({
+            alt: image.alt, natural: image.naturalWidth, width: image.getBoundingClientRect().width,
+            left: image.getBoundingClientRect().left - image.closest(".viewer-stage")
+                .getBoundingClientRect().left,
+            transform: image.style.transform,
+        }))""",
+    )

@@ -1,0 +1,218 @@
+"""The laboratory, its links and curves, and the study's tab."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from restore import MODELS
+from restore.distort import DISTORTIONS
+from restore.metrics import psnr
+from restore.page import laboratory
+from restore.page.laboratory_tab import KINDS
+from restore.page.setting import Setting, from_query
+from restore.page.study_tab import CURVES, POINTS, curve, figures, history
+from restore.page.texts import TEXTS
+from restore.photo import decode
+from restore.weights import BUNDLED, measured
+
+CAT = EXAMPLES / "cat.jpg"
+LINK = "?kind=motion&strength=15&angle=30&seed=3&model=cnn"
+
+
+def test_every_distortion_has_its_words():
+    assert list(KINDS) == list(DISTORTIONS)
+
+
+def test_a_link_brings_its_setting():
+    query = {"kind": "shake", "strength": "12.5", "angle": "0", "seed": "7", "model": "gan"}
+    assert from_query(query) == (Setting("shake", 12.5, 0, 7, "gan"), "")
+
+
+def test_a_link_with_a_kind_alone_takes_its_usual_strength():
+    assert from_query({"kind": "jpeg"}) == (Setting("jpeg", DISTORTIONS["jpeg"].default), "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kind", "<script>"),
+        ("kind", "__class__"),
+        ("strength", "nan"),
+        ("strength", "inf"),
+        ("strength", "31"),
+        ("strength", ""),
+        ("strength", "9" * 400),
+        ("angle", "-1"),
+        ("angle", "181"),
+        ("seed", "-1"),
+        ("seed", "1.5"),
+        ("seed", str(2**31)),
+        ("model", "../../etc/passwd"),
+        ("model", "org/repo"),
+    ],
+)
+def test_a_forged_value_falls_back_with_a_sentence(name, value):
+    setting, sentence = from_query({name: value})
+    assert setting == Setting()
+    assert sentence.endswith(f"its {name} went back to the usual.")
+
+
+def test_all_that_is_forged_is_named():
+    _, sentence = from_query({"kind": "a", "seed": "b", "angle": "c"})
+    assert "kind, angle and seed" in sentence
+
+
+def test_a_large_photo_is_worked_on_small_and_the_page_says_so(tmp_path):
+    with Image.open(CAT) as image:
+        image.resize((1100, 700)).save(tmp_path / "large.png")
+    upload = {"path": str(tmp_path / "large.png"), "orig_name": "large.png"}
+    sizes, said = [], []
+    for view, _, _, _, words in laboratory.explore(upload, "gaussian", 2, 0, 0, "cnn"):
+        sizes += [decode(path).size for path, _ in view]
+        said.append(str(words))
+    assert set(sizes) == {(512, 326)}
+    assert "laboratory_small" in said[-1]
+
+
+def test_the_curves_hold_what_the_models_gain_and_come_one_point_at_a_time(monkeypatch):
+    monkeypatch.setattr(laboratory, "MODELS", {"cnn": MODELS["cnn"]})
+    monkeypatch.setattr(laboratory, "STRENGTHS", 2)
+    plots = list(laboratory.gain_curves({"path": str(CAT)}, "noise", 0, 5))
+    assert [len(plot.value["data"]) for plot in plots] == [0, 1], "no gain over an untouched photo"
+    (name, strength, gain) = plots[-1].value["data"][0]
+    assert (name, strength) == ("cnn", DISTORTIONS["noise"].high)
+    levels = decode(CAT).levels()
+    top, left = (levels.shape[0] - 128) // 2, (levels.shape[1] - 128) // 2
+    clear = levels[top : top + 128, left : left + 128]
+    soft = laboratory.distorted(clear, "noise", strength, 5, 0)
+    after = laboratory.restored(laboratory.Photo(soft), "cnn").colours
+    assert gain == pytest.approx(psnr(after, clear) - psnr(soft, clear), abs=1e-3)
+
+
+def test_figures_of_other_weights_are_not_shown(tmp_path):
+    shutil.copytree(BUNDLED / "cnn", tmp_path / "cnn")
+    assert measured("cnn", tmp_path)["seed"]["psnr"] > 28
+    assert "28.9" in figures(str(tmp_path))[0]
+    path = tmp_path / "cnn" / "metrics.json"
+    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
+    assert measured("cnn", tmp_path) == {}
+    table = figures(str(tmp_path))[0]
+    assert "| cnn | 24.84 | – | – | – | – |" in table
+
+
+def test_a_record_of_training_becomes_curves(tmp_path):
+    columns = ["step", "images", "loss", "val_loss", "val_psnr", "val_study_psnr", "val_study_ssim"]
+    rows = [",".join(columns)]
+    rows += [f"{i},{16 * i},0.05,0.04,{20 + i / 100},{21 + i / 100}," for i in range(1, 501)]
+    (tmp_path / "history.csv").write_text("\n".join(rows))
+    found = history(tmp_path)
+    assert len(found) <= POINTS
+    assert found[-1]["images"] == 8000
+    points = curve(CURVES["psnr"], {"cnn": found}).value["data"]
+    assert {point[0] for point in points} == {"cnn, the study's blur", "cnn, all blurs"}
+    assert not curve(CURVES["ssim"], {"cnn": [{"loss": 1.0}]}).visible
+    (tmp_path / "history.csv").write_text("step,images\n1,what\n")
+    assert history(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_distort_takes_an_angle_and_draws_one_where_there_is_none(page_url, tmp_path):
+    client = Client(page_url, verbose=False, download_files=str(tmp_path))
+
+    def distort(*setting) -> np.ndarray:
+        return decode(client.predict(handle_file(CAT), *setting, api_name="/distort")).levels()
+
+    turned = distort("motion", 11, 4, 90)
+    assert np.array_equal(turned, laboratory.distorted(decode(CAT).levels(), "motion", 11, 0, 90))
+    assert not np.array_equal(turned, distort("motion", 11, 4))
+    with pytest.raises(Exception, match="angle must lie between 0 and 180"):
+        distort("motion", 11, 4, 200)
+
+
+def table(page) -> dict[str, list[str]]:
+    """The scores once both rows are full."""
+    page.wait_for_function(
+        "document.querySelectorAll('#laboratory-scores [role=gridcell]').length >= 8 && "
+        "!document.querySelector('#laboratory-scores').innerText.includes('…')"
+    )
+    cells = page.locator("#laboratory-scores [role=gridcell]").all_inner_texts()
+    return {cells[i].strip(): [c.strip() for c in cells[i + 1 : i + 4]] for i in (0, 4)}
+
+
+def panes(page) -> list[np.ndarray]:
+    """Distorted, restored and clear."""
+    sources = page.eval_on_selector_all("#laboratory-view img", "list => list.map(i => i.src)")
+    return [np.asarray(Image.open(io.BytesIO(page.request.get(url).body()))) for url in sources]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
+    page.goto(page_url + LINK)
+    page.get_by_text("restored by cnn").wait_for()
+    scores = table(page)
+    soft, restored, clear = panes(page)
+    expected = laboratory.distorted(decode(CAT).levels(), "motion", 15, 3, 30)
+    assert np.array_equal(soft, expected)
+    assert np.array_equal(clear, decode(CAT).levels())
+    assert scores["distorted"][0] == f"{psnr(soft, clear):.2f}"
+    assert scores["restored"][0] == f"{psnr(restored, clear):.2f}"
+    assert page.locator("#laboratory-kernel img").is_visible()
+
+    angle = page.locator("#laboratory-angle input[type=range]")
+    angle.focus()
+    angle.press("ArrowRight")
+    page.wait_for_function(
+        f"!document.querySelector('#laboratory-scores').innerText.includes('{scores['distorted'][0]}')"
+    )
+    moved = table(page)
+    page.get_by_role("button", name="Copy link").click()
+    link = page.locator("#laboratory-link textarea")
+    link.wait_for()
+    assert "kind=motion" in link.input_value()
+    assert "angle=31" in link.input_value()
+    assert page.url == link.input_value()
+
+    page.locator("#laboratory-kind input").click()
+    page.get_by_role("option", name="Noise").click()
+    page.locator("#laboratory-seed").wait_for()
+    page.locator("#laboratory-kernel").wait_for(state="hidden")
+    page.goto(link.input_value())
+    page.get_by_text("restored by cnn").wait_for()
+    assert table(page) == moved, "the link brings it all back"
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_forged_link_says_so_and_curves_can_be_stopped(page, page_url):
+    page.goto(page_url + "?kind=motion&strength=NaN&model=cnn&seed=%3Cscript%3E")
+    page.get_by_text("its strength and seed went back to the usual").wait_for()
+    page.get_by_text("restored by cnn").wait_for()
+    page.get_by_role("button", name="Draw gain").click()
+    page.locator("#laboratory-plot canvas, #laboratory-plot svg").first.wait_for()
+    page.get_by_role("button", name="Stop").last.click()
+    page.get_by_role("button", name="Distort the whole photo").click()
+    page.locator("a[download]").filter(has_text="cat-motion").or_(
+        page.get_by_text("cat-motion")
+    ).first.wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_study_stands_beside_ours_in_the_visitor_s_language(browser, page_url):
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(page_url)
+    page.get_by_role("tab", name=TEXTS["de"]["study_tab"]).click()
+    row = page.locator("#study-table tr").filter(has_text="unet-512")
+    row.wait_for()
+    cells = row.locator("td").all_inner_texts()
+    assert cells[1:3] == ["30.85", "0.9229"]
+    ours = measured("unet-512").get("seed")
+    assert cells[3] == (f"{ours['psnr']:.2f}" if ours else "–")
+    context.close()

@@ -1,0 +1,349 @@
+"""The tab Restore, as a person meets it in a real browser."""
+
+import base64
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import EXAMPLES
+from PIL import Image
+from steps import cell, give, halves, images, ready, table, wait_for_scores
+
+from restore import load
+from restore.metrics import psnr
+from restore.photo import decode
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+GPS = 0x8825
+
+
+@pytest.fixture(scope="module")
+def restored(visit, cat):
+    """A page with a small photo restored by the CNN; each test leaves it at fit, in the middle."""
+    page = visit()
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    yield page
+    page.context.close()
+
+
+def opened(path) -> np.ndarray:
+    return decode(path).levels()
+
+
+def divider(page):
+    return page.locator("#restore-slider [role=slider]")
+
+
+def at(page) -> int:
+    return int(divider(page).get_attribute("aria-valuenow"))
+
+
+def test_drop_a_photo_and_see_two_different_halves(page, cat):
+    data = base64.b64encode(cat.blurred.read_bytes()).decode()
+    transfer = page.evaluate_handle(
+        """data => {
+            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], "cat.png", {type: "image/png"}));
+            return transfer;
+        }""",
+        data,
+    )
+    page.dispatch_event("#photo button:has(input[type=file])", "drop", {"dataTransfer": transfer})
+    before, after = halves(page)
+    assert np.array_equal(before, opened(cat.blurred)), "before must be the photo, lossless"
+    assert before.shape == after.shape
+    assert 1 < np.abs(before.astype(int) - after).mean() < 20
+    scores = wait_for_scores(page, "restore", "after")
+    assert scores["before"][:2] == ["–", "–"], "no score without a reference"
+    assert float(scores["after"][2]) > float(scores["before"][2]), "sharper"
+    page.get_by_text("Restored. Detail is the model's best guess").wait_for()
+    assert page.hosts == {"127.0.0.1"}, "the page asks no other host"
+
+
+def test_a_pasted_photo_takes_the_place_of_another(page, cat, tmp_path):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    with Image.open(cat.blurred) as image:
+        image.crop((0, 0, 80, 60)).save(tmp_path / "pasted.png")
+    page.evaluate(
+        """data => {
+            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([bytes], "pasted.png", {type: "image/png"}));
+            document.body.dispatchEvent(
+                new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}));
+        }""",
+        base64.b64encode((tmp_path / "pasted.png").read_bytes()).decode(),
+    )
+    before, _ = halves(page, part="pasted-cnn.png")
+    assert np.array_equal(before, opened(tmp_path / "pasted.png"))
+
+
+def test_a_reference_brings_scores_and_another_model_others(page, cat):
+    blurred, clear = opened(cat.blurred), opened(cat.clear)
+    expected = {
+        name: f"{psnr(load(name).restore(blurred), clear):.2f}" for name in ("unet-512", "cnn")
+    }
+    page.get_by_text("Have the clear original?").first.click()
+    give(page, "reference", cat.clear)
+    give(page, "photo", cat.blurred)
+    cell(page, "restore", expected["unet-512"]).wait_for()
+    first = table(page)
+    assert float(first["after"][1]) > float(first["before"][1])
+    page.locator("#restore-model").get_by_label("cnn").check()
+    cell(page, "restore", expected["cnn"]).wait_for()
+    assert table(page)["before"] == first["before"]
+    ready(page, part="cat-cnn.png")
+
+
+def test_strength_blends_view_scores_and_download_without_the_model(restored, cat):
+    before, after = opened(cat.blurred), load("cnn").restore(opened(cat.blurred))
+    slider = restored.locator("#restore-strength input[type=range]")
+    slider.focus()
+    restored.keyboard.press("Home")
+    restored.wait_for_function(
+        "document.querySelectorAll('.viewer-layer')[1].style.opacity === '0'"
+    )
+    restored.wait_for_function(
+        """() => {
+            const cells = [...document.querySelectorAll("#restore-scores [role=gridcell]")];
+            const texts = cells.map(one => one.innerText.trim());
+            return texts.length === 8 && texts[3] === texts[7];
+        }"""
+    )
+    assert np.array_equal(opened(download(restored, "cat-cnn.png", before)), before)
+    slider.fill("50")
+    middle = np.round(before + (after.astype(np.float32) - before) / 2).astype(np.uint8)
+    assert np.array_equal(opened(download(restored, "cat-cnn.png", middle)), middle)
+    restored.locator("#restore-model").get_by_label("gan").check()
+    ready(restored, part="cat-gan.png")
+    after = load("gan").restore(before)
+    middle = np.round(before + (after.astype(np.float32) - before) / 2).astype(np.uint8)
+    assert np.array_equal(opened(download(restored, "cat-gan.png", middle)), middle), "still half"
+    restored.locator("#restore-model").get_by_label("cnn").check()
+    ready(restored, part="cat-cnn.png")
+    after = load("cnn").restore(before)
+    slider.fill("100")
+    assert np.array_equal(opened(download(restored, "cat-cnn.png", after)), after)
+
+
+def download(page, name: str, wanted: np.ndarray):
+    """The file behind the download button, once it is the wanted one."""
+    for _ in range(40):
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download the result").first.click()
+        assert started.value.suggested_filename == name
+        if np.array_equal(opened(started.value.path()), wanted):
+            break
+    return started.value.path()
+
+
+def test_download_keeps_name_format_and_metadata_or_leaves_the_location_out(page, cat, tmp_path):
+    path = tmp_path / "Mein Foto.jpg"
+    with Image.open(cat.blurred) as image:
+        exif = image.getexif()
+        exif[0x010F] = "Camera"
+        exif.get_ifd(GPS)[1] = "N"
+        image.save(path, quality=95, exif=exif)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", path)
+    wait_for_scores(page, "restore", "after")
+    button = page.get_by_role("button", name="Download the result").first
+
+    def exif_of() -> tuple[str | None, dict]:
+        with page.expect_download() as started:
+            button.click()
+        assert started.value.suggested_filename == "Mein Foto-cnn.jpg"
+        with Image.open(started.value.path()) as image:
+            assert image.format == "JPEG"
+            return image.getexif().get(0x010F), dict(image.getexif().get_ifd(GPS))
+
+    assert exif_of() == ("Camera", {1: "N"})
+    for label, expected in {"Without location": ("Camera", {}), "Strip": (None, {})}.items():
+        page.get_by_label(label).check()
+        for _ in range(40):
+            if exif_of() == expected:
+                break
+        assert exif_of() == expected
+
+
+def test_an_example_is_restored_with_scores(page):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    page.locator("#examples button").filter(has_text="Culture").click()
+    ready(page, part="culture-study-cnn.png")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#restore-scores [role=gridcell]')].length === 8 && "
+        "!isNaN(document.querySelectorAll('#restore-scores [role=gridcell]')[5].innerText)"
+    )
+    scores = table(page)
+    assert float(scores["after"][0]) > float(scores["before"][0])
+
+
+def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
+    path = tmp_path / "notes.png"
+    path.write_text("these are notes")
+    give(page, "photo", path)
+    page.get_by_text("notes.png: it is not a photo").wait_for()
+    page.locator("#photo").get_by_label("Remove Image").click()
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    before, _ = halves(page)
+    assert np.array_equal(before, opened(cat.blurred)), "and the next photo is served"
+
+
+def test_a_reference_of_another_size_is_not_compared_but_the_photo_restored(page, cat):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    page.get_by_text("Have the clear original?").first.click()
+    give(page, "reference", EXAMPLES / "coffee.jpg")
+    give(page, "photo", cat.blurred)
+    page.get_by_text("need two of the same size").first.wait_for()
+    assert wait_for_scores(page, "restore", "after")["after"][0] == "–"
+
+
+def test_a_large_photo_shows_a_preview_and_stop_stops(page, cat, tmp_path):
+    path = tmp_path / "large.jpg"
+    with Image.open(EXAMPLES / "astronaut.jpg") as image:
+        image.resize((1700, 1300)).save(path)
+    page.locator("#restore-model").get_by_label("gan").check()
+    give(page, "photo", path)
+    ready(page, part="large-gan-preview.png")
+    page.get_by_text("A quick preview at screen size").wait_for()
+    page.locator("#restore-model").get_by_label("unet-1024").check()
+    page.locator(".status").get_by_text("restoring with unet-1024").first.wait_for()
+    page.locator("#restore-stop").click()
+    page.get_by_text("Stopped.").wait_for()
+    page.locator("#photo").get_by_label("Remove Image").click()
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    ready(page, part="cat-cnn.png")
+
+
+def test_two_visitors_at_once_get_each_their_own(visit, cat, tmp_path):
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    with Image.open(cat.blurred) as image:
+        image.crop((0, 0, 90, 60)).save(paths[0])
+        image.crop((20, 20, 120, 96)).save(paths[1])
+    pages = [visit(), visit()]
+    for page, path in zip(pages, paths, strict=True):
+        page.locator("#restore-model").get_by_label("cnn").check()
+        give(page, "photo", path)
+    for page, path in zip(pages, paths, strict=True):
+        before, after = halves(page, part="cnn.png")
+        assert np.array_equal(before, opened(path))
+        assert np.array_equal(after, load("cnn").restore(opened(path)))
+        page.context.close()
+
+
+def test_keys_move_the_divider_and_say_where_it_is(restored):
+    divider(restored).focus()
+    for key, place in {
+        "Home": 0,
+        "ArrowRight": 2,
+        "PageUp": 12,
+        "ArrowLeft": 10,
+        "End": 100,
+    }.items():
+        restored.keyboard.press(key)
+        assert at(restored) == place
+    restored.mouse.move(0, 0)
+    for _ in range(5):
+        restored.keyboard.press("PageDown")
+    assert at(restored) == 50
+    assert divider(restored).get_attribute("aria-valuetext") == "50 % Before, 50 % After"
+
+
+def test_the_mouse_moves_the_divider_and_pans_both_halves_in_step(restored):
+    stage = restored.locator("#restore-slider .viewer-stage")
+    box = stage.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    restored.mouse.move(*middle)
+    restored.mouse.down()
+    restored.mouse.move(box["x"] + box["width"] * 0.25, middle[1], steps=3)
+    restored.mouse.up()
+    assert at(restored) == 25
+    tools = restored.locator("#restore-slider .viewer-tools")
+    fit = images(restored, "restore-slider")[0]["width"]
+    for label, zoom in {"100 %": 1, "200 %": 2}.items():
+        tools.get_by_text(label, exact=True).first.click()
+        first, second = images(restored, "restore-slider")
+        assert first["width"] == pytest.approx(zoom * first["natural"])
+        assert first["width"] == second["width"]
+        assert first["transform"] == second["transform"]
+    restored.keyboard.press("+")
+    for _ in range(4):
+        restored.keyboard.press("+")
+    start = images(restored, "restore-slider")[0]["left"]
+    restored.mouse.move(middle[0] + 60, middle[1] + 20)
+    restored.mouse.down()
+    restored.mouse.move(middle[0] + 20, middle[1] + 20, steps=2)
+    restored.mouse.up()
+    first, second = images(restored, "restore-slider")
+    assert first["left"] == pytest.approx(start - 40, abs=1)
+    assert first["transform"] == second["transform"]
+    assert at(restored) == 25, "a pan leaves the divider where it is"
+    tools.get_by_text("Fit").click()
+    assert images(restored, "restore-slider")[0]["width"] == pytest.approx(fit)
+
+
+def test_the_lens_shows_the_place_under_the_cursor(restored):
+    lens = restored.locator("#restore-slider .viewer-lens")
+    assert lens.is_hidden()
+    restored.get_by_role("button", name="Lens").first.click()
+    box = restored.locator("#restore-slider .viewer-stage").bounding_box()
+    seen = []
+    for share in (0.3, 0.7):
+        restored.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        assert lens.is_visible()
+        seen.append(lens.evaluate("canvas => canvas.toDataURL()"))
+    assert seen[0] != seen[1]
+    restored.get_by_role("button", name="Lens").first.click()
+    assert lens.is_hidden()
+
+
+def test_halves_have_names_and_fill_the_screen(restored):
+    first, second = images(restored, "restore-slider")
+    assert (first["alt"], second["alt"]) == ("Before: cat.png", "After: cat-cnn.png")
+    restored.get_by_role("button", name="Full screen").first.click()
+    restored.wait_for_function(
+        "document.querySelector('#restore-slider .viewer-stage').clientHeight > innerHeight * 0.8"
+    )
+    restored.get_by_role("button", name="Full screen").first.click()
+    restored.wait_for_function("!document.fullscreenElement")
+
+
+def test_on_a_phone_the_result_comes_first_and_a_finger_moves_the_divider(visit, cat):
+    page = visit(390, 844, dark=True, touch=True)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    wait_for_scores(page, "restore", "after")
+    stage = page.locator("#restore-slider .viewer-stage")
+    box = stage.bounding_box()
+    assert box["y"] + box["height"] < 844, "seen without scrolling"
+    touch = page.context.new_cdp_session(page)
+    y = box["y"] + box["height"] / 2
+    for kind, share in [("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.75)]:
+        point = {"x": box["x"] + share * box["width"], "y": y}
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert at(page) == pytest.approx(75, abs=2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert serious(page) == []
+    page.context.close()
+
+
+def test_nothing_stands_in_the_way_of_a_screen_reader(restored):
+    assert serious(restored) == []
+
+
+def serious(page) -> list[str]:
+    """What axe-core finds serious or critical on what is shown."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -1,0 +1,194 @@
+"""Running a model for a visitor: nothing twice, a stop that stops, honest words."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore.page import results, work
+from restore.page.restore_tab import blend, preview
+from restore.page.results import Runs, Stopped, kept, restored
+from restore.page.words import judgement
+from restore.page.work import suffix
+from restore.photo import Photo
+
+
+@pytest.fixture
+def photo(blurred) -> Photo:
+    return Photo(blurred[:64, :96].copy())
+
+
+@pytest.fixture
+def counted(monkeypatch) -> list[str]:
+    """Starts with nothing kept; the names of the models that really ran."""
+    ran = []
+    whole = results._restore_watched
+
+    def watched(photo, name, *others):
+        ran.append(name)
+        return whole(photo, name, *others)
+
+    results._kept.clear()
+    monkeypatch.setattr(results, "_restore_watched", watched)
+    return ran
+
+
+def visitor(name: str = "visitor"):
+    return SimpleNamespace(session_hash=name)
+
+
+def test_nothing_is_computed_twice(photo, counted):
+    first = restored(photo, "cnn")
+    assert restored(Photo(photo.colours.copy()), "cnn").colours is first.colours
+    assert kept(photo, "gan") is None
+    other = Photo(255 - photo.colours)
+    restored(other, "cnn")
+    assert counted == ["cnn", "cnn"]
+
+
+def test_other_weights_are_another_result(photo, counted, monkeypatch):
+    restored(photo, "cnn")
+    monkeypatch.setattr(results, "fingerprint", lambda name: "other weights")
+    assert kept(photo, "cnn") is None
+
+
+def test_what_is_kept_has_a_bound_and_an_end(photo, counted):
+    assert results._kept.ttl == 3600
+    for shade in range(3):
+        colours = np.full((1, 1), shade, np.uint8)
+        results._keep(("key", "cnn", str(shade)), results.Restored(colours, 1.0))
+    assert results._kept.currsize == 3
+    results._keep(("key", "cnn", "huge"), SimpleNamespace(colours=SimpleNamespace(nbytes=1 << 40)))
+    assert ("key", "cnn", "huge") not in results._kept
+
+
+def test_a_run_that_nobody_wants_stops_before_its_end(photo, counted):
+    asked = []
+
+    def unwanted() -> bool:
+        asked.append(None)
+        return len(asked) > 3
+
+    with pytest.raises(Stopped):
+        restored(photo, "unet-512", unwanted=unwanted)
+    assert kept(photo, "unet-512") is None
+    with results._one_at_a_time:  # the thread that computed has let go
+        pass
+
+
+def test_progress_says_how_much_time_is_left(photo, counted, monkeypatch):
+    monkeypatch.setattr(results, "TICK", 0.01)
+    monkeypatch.setattr(
+        results, "_restore_watched", lambda photo, *others: time.sleep(0.2) or photo
+    )
+    restored(photo, "cnn")
+    results._kept.clear()
+    heard = []
+    restored(photo, "cnn", lambda share, text: heard.append((share, text)))
+    assert any("s left" in text for _, text in heard)
+    assert all(0 <= share <= 1 for share, _ in heard)
+
+
+def test_a_newer_wish_ends_an_older_run_and_only_that():
+    runs = Runs()
+    with runs.run(visitor(), "restore", "old") as old, runs.run(visitor("b"), "restore", "x") as x:
+        runs.want(visitor(), "restore", "old")
+        assert not old(), "what is running is what is wanted"
+        runs.want(visitor(), "restore", "new")
+        assert old()
+        assert not x(), "another visitor's run goes on"
+    runs.want(visitor(), "restore", "old")  # came after its run had ended
+    with runs.run(visitor(), "restore", "new") as new:
+        assert not new()
+        runs.stop(visitor(), "restore")
+        assert new()
+    with runs.run(visitor(), "restore", "new") as again:
+        assert again(), "it had been waiting in the browser when the visitor stopped"
+    runs.stop(visitor(), "restore")
+    runs.want(visitor(), "restore", "new")
+    with runs.run(visitor(), "restore", "new") as new:
+        assert not new()
+        runs.leave(visitor())
+        assert new()
+
+
+def test_one_model_runs_at_a_time(photo, counted, monkeypatch):
+    inside, most = [], []
+
+    def watched(photo, *others):
+        inside.append(None)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.pop()
+        return photo
+
+    monkeypatch.setattr(results, "_restore_watched", watched)
+    threads = [
+        threading.Thread(target=restored, args=(Photo(photo.colours + shade), "cnn"))
+        for shade in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
+
+
+def test_blend_goes_from_the_photo_to_the_result(photo):
+    after = 255 - photo.colours
+    assert np.array_equal(blend(photo.colours, after, 0), photo.colours)
+    assert np.array_equal(blend(photo.colours, after, 100), after)
+    deep = blend(np.array([[0]], np.uint16), np.array([[65535]], np.uint16), 25)
+    assert deep.dtype == np.uint16
+    assert deep[0, 0] == 16384
+
+
+def test_preview_is_small_and_keeps_the_shape():
+    small = preview(Photo(np.zeros((1500, 3000, 3), np.uint8)))
+    assert small.size == (800, 400)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "change", "words"),
+    [
+        (0, 0, "verdict_sharp"),
+        (6, 0, "verdict_untouched"),
+        (6, 3, "verdict_beyond"),
+        (0, 3, "verdict_restored"),
+    ],
+)
+def test_words_are_honest(clear, sigma, change, words):
+    from scipy.ndimage import gaussian_filter
+
+    levels = gaussian_filter(clear.astype(float), (sigma, sigma, 0)).clip(5, 250).astype(np.uint8)
+    assert judgement(Photo(levels), levels + np.uint8(change)).key == words
+
+
+def test_a_photo_too_small_to_judge_says_so():
+    tiny = np.zeros((5, 5, 3), np.uint8)
+    assert judgement(Photo(tiny), tiny).key == "verdict_small"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [("a.JPG", "JPEG", ".jpg"), ("a.png", "JPEG", ".jpg"), ("image", "WEBP", ".webp")],
+)
+def test_the_download_ends_as_the_photo_does(name, kind, expected):
+    upload = {"path": f"/tmp/{name}", "orig_name": name}
+    assert suffix(upload, Photo(np.zeros((2, 2), np.uint8), format=kind)) == expected
+
+
+def test_models_are_warm_before_the_first_photo():
+    work.restorer("cnn")
+    assert work.is_loaded("cnn")
+    assert work.PACE["cnn"] > 0
+
+
+def test_a_transparent_photo_is_another_photo(photo, counted):
+    restored(photo, "cnn")
+    alpha = np.zeros(photo.colours.shape[:2], np.uint8)
+    assert kept(Photo(photo.colours, alpha), "cnn") is None
+    assert Image.fromarray(restored(Photo(photo.colours, alpha), "cnn").colours).size == photo.size
