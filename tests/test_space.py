@@ -30,7 +30,7 @@ from train.publish import space_files
 NOBODY = 65534
 PEAK = 4 << 30
 """Bytes of memory that the app may ever hold, a quarter of the free hardware's 16 GB."""
-OPTIONAL = {"spaces"}
+OPTIONAL = {"spaces", "pillow_heif"}
 
 
 @pytest.fixture(scope="module")
