@@ -59,6 +59,7 @@ def launch(
         enable_monitoring=False,
         mcp_server=False,
         ssr_mode=False,
+        _frontend=False,  # else a machine so busy that it does not answer itself in 3 s gives up
         **LAUNCH,
     )
     return door
