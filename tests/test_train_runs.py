@@ -39,8 +39,17 @@ def assert_same_run(one: Path, other: Path, tolerance: float = 1e-5) -> None:
         assert row == pytest.approx(twin, rel=tolerance, abs=tolerance)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in the processes apart: sums are rounded in another order by another count of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
-def whole(tiled, tmp_path_factory) -> Path:
+def whole(one_thread, tiled, tmp_path_factory) -> Path:
     """The folder of uninterrupted RUNS."""
     out = tmp_path_factory.mktemp("whole")
     for name in RUNS:
@@ -151,6 +160,11 @@ def test_two_processes_train_as_one(whole, tiled, tmp_path):
     command += [SCRIPT, str(tiled), str(tmp_path), "24", *RUNS]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
-    # The GAN's generator has BatchNorm; its sums are rounded in another order, and Adam divides.
-    assert_same_run(tmp_path / "study-cnn", whole / "study-cnn", tolerance=1e-4)
-    assert_same_run(tmp_path / "gan", whole / "gan", tolerance=2e-3)
+    assert done.stdout.count("weights:") == len(RUNS)
+    for name in RUNS:
+        assert_same_run(tmp_path / name, whole / name, tolerance=1e-4)
+    # Half a batch has other statistics: BatchNorm over each process would differ by 8 percent.
+    two, one = (checkpoint.load(runs / "gan")["model"] for runs in (tmp_path, whole))
+    for key in one:
+        if key.endswith("running_var"):
+            assert torch.allclose(two[key], one[key], rtol=0, atol=0.02 * one[key].max()), key
