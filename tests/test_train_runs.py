@@ -39,8 +39,17 @@ def assert_same_run(one: Path, other: Path, tolerance: float = 1e-5) -> None:
         assert row == pytest.approx(twin, rel=tolerance, abs=tolerance)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in the processes apart: sums are rounded in another order by another count of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
-def whole(tiled, tmp_path_factory) -> Path:
+def whole(one_thread, tiled, tmp_path_factory) -> Path:
     """The folder of uninterrupted RUNS."""
     out = tmp_path_factory.mktemp("whole")
     for name in RUNS:
@@ -48,23 +57,26 @@ def whole(tiled, tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_a_killed_run_ends_as_an_uninterrupted_one(name, whole, tiled, tmp_path):
-    folder = tmp_path / name
+def assert_same_weights(one: Path, other: Path) -> None:
+    cut, uncut = (checkpoint.load(run)["ema"] for run in (one, other))
+    for key, value in uncut.items():
+        assert torch.allclose(cut[key], value, atol=1e-6), key
+
+
+def test_a_killed_run_ends_as_an_uninterrupted_one(whole, tiled, tmp_path):
+    name = "study-cnn"
     with subprocess.Popen(
         [sys.executable, SCRIPT, str(tiled), str(tmp_path), "24", name], env=environment()
     ) as process:
         # Killed between its first checkpoint and its last.
-        while not (folder / checkpoint.LAST).exists() and process.poll() is None:
+        while not (tmp_path / name / checkpoint.LAST).exists() and process.poll() is None:
             time.sleep(0.005)
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert len(checkpoint.load(folder)["history"]) < 3
+    assert len(checkpoint.load(tmp_path / name)["history"]) < 3
     fit(toy(name), name, tiled, tmp_path, resume=True)
-    assert_same_run(folder, whole / name)
-    cut, uncut = (checkpoint.load(run)["ema"] for run in (folder, whole / name))
-    for key, value in uncut.items():
-        assert torch.allclose(cut[key], value, atol=1e-5), key
+    assert_same_run(tmp_path / name, whole / name)
+    assert_same_weights(tmp_path / name, whole / name)
 
 
 def test_time_that_is_up_ends_a_run_with_weights_and_a_checkpoint(whole, tiled, tmp_path):
@@ -75,6 +87,7 @@ def test_time_that_is_up_ends_a_run_with_weights_and_a_checkpoint(whole, tiled, 
     rows, uncut = history(tmp_path / "gan"), history(whole / "gan")
     assert [row["step"] for row in rows] == [1, 2, 4, 6]
     assert rows[-1] == pytest.approx(uncut[-1], rel=1e-5, abs=1e-5)
+    assert_same_weights(tmp_path / "gan", whole / "gan")
 
 
 def damage(path: Path) -> None:
@@ -151,6 +164,11 @@ def test_two_processes_train_as_one(whole, tiled, tmp_path):
     command += [SCRIPT, str(tiled), str(tmp_path), "24", *RUNS]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
-    # The GAN's generator has BatchNorm; its sums are rounded in another order, and Adam divides.
-    assert_same_run(tmp_path / "study-cnn", whole / "study-cnn", tolerance=1e-4)
-    assert_same_run(tmp_path / "gan", whole / "gan", tolerance=2e-3)
+    assert done.stdout.count("weights:") == len(RUNS)
+    for name in RUNS:
+        assert_same_run(tmp_path / name, whole / name, tolerance=1e-4)
+    # Half a batch has other statistics: BatchNorm over each process would differ by 8 percent.
+    two, one = (checkpoint.load(runs / "gan")["model"] for runs in (tmp_path, whole))
+    for key in one:
+        if key.endswith("running_var"):
+            assert torch.allclose(two[key], one[key], rtol=0, atol=0.02 * one[key].max()), key

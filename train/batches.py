@@ -68,8 +68,23 @@ class Batches:
         self.order = lru_cache(2)(self._order)
 
     def ahead(self, steps: Iterable[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of these steps, in order; on a GPU, prepared while it is busy."""
-        return map(self, steps) if self.device.type == "cpu" else prefetch(self, steps, AHEAD)
+        """The batches of these steps, in order; for a CUDA GPU, prepared while it is busy."""
+        if self.device.type != "cuda":
+            yield from map(self, steps)
+            return
+        # On a stream of their own, distortions need not wait for the training steps in the queue.
+        stream = torch.cuda.Stream(self.device)
+
+        def make(step: int) -> tuple[Tensor, Tensor]:
+            with torch.cuda.stream(stream):
+                batch = self(step)
+                stream.synchronize()
+            return batch
+
+        for batch in prefetch(make, steps, AHEAD):
+            for part in batch:
+                part.record_stream(torch.cuda.current_stream(self.device))
+            yield batch
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Distorted and clear tiles of a step, [B / world, 3, crop, crop] in [0, 1] each."""

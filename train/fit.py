@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from restore.models import MODELS
-from restore.restorer import choose_precision
+from restore.restorer import choose_device, choose_precision
 from restore.weights import load_model, save_model
 
 from . import TrainingError, checkpoint
@@ -48,8 +48,11 @@ def fit(
     whole; after `minutes` it validates, writes a checkpoint and stops. Raises TrainingError and
     WeightsError.
     """
-    precision = choose_precision(PartialState().device)
-    accelerator = Accelerator(mixed_precision="bf16" if precision == torch.bfloat16 else "no")
+    # Without being told, Accelerate takes processes on CPUs for strangers.
+    cpu = choose_device().type == "cpu"
+    precision = choose_precision(PartialState(cpu).device)
+    mixed = "bf16" if precision == torch.bfloat16 else "no"
+    accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     device, world, folder = accelerator.device, accelerator.num_processes, out / name
     batches = Batches(recipe, tiles, device, accelerator.process_index, world)
     validation = freeze(recipe.mixture, tiles)

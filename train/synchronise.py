@@ -3,7 +3,20 @@
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, and so is its gradient."""
+
+    @staticmethod
+    def forward(_, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_, gradient: Tensor) -> Tensor:
+        return _Sum.forward(_, gradient)
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
@@ -14,9 +27,9 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         world = dist.get_world_size()
-        mean = all_reduce(x.mean((0, 2, 3))) / world
+        mean = _Sum.apply(x.mean((0, 2, 3))) / world
         centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / world
+        variance = _Sum.apply(centred.square().mean((0, 2, 3))) / world
         with torch.no_grad():
             count = world * x.numel() / x.shape[1]
             self.running_mean.lerp_(mean, self.momentum)
