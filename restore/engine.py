@@ -5,7 +5,6 @@ from pathlib import Path
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NNPACK_PIXELS = 200
@@ -104,7 +103,7 @@ class NNPACKConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] * x.shape[-2] < NNPACK_PIXELS:
-            return F.conv2d(x, self.weight, self.bias, padding=self.padding)
+            return nn.functional.conv2d(x, self.weight, self.bias, padding=self.padding)
         convolve = torch._nnpack_spatial_convolution
         single = [convolve(y[None], self.weight, self.bias, self.padding) for y in x.contiguous()]
         return single[0] if len(single) == 1 else torch.cat(single)  # its own batches are slower
