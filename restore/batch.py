@@ -106,7 +106,7 @@ class Batch:
     restorer: Restorer
     metadata: Metadata = "keep"
     overwrite: bool = False
-    scale: Scale = 1.0
+    scale: Scale = "auto"
     score: bool = False
     """Also measure sharpness before and after."""
     rank: int = 0

@@ -60,7 +60,7 @@ class Restorer:
         self,
         photo: Photo | Image.Image | np.ndarray,
         progress: Callable[[float], None] = QUIET,
-        scale: Scale = 1.0,
+        scale: Scale = "auto",
     ) -> Photo | Image.Image | np.ndarray:
         """Restore a photo; the result has the same type, mode and size.
 
