@@ -199,7 +199,7 @@ class Batch:
         """The restored photo, the scale and the seconds, or a row that says why not."""
         start = time.perf_counter()
         try:
-            scale = choose_scale(photo.colours) if self.scale == "auto" else self.scale
+            scale = choose_scale(photo.opaque_colours()) if self.scale == "auto" else self.scale
             restored = self.restorer.restore(photo, progress, scale)
         except (MemoryError, ValueError) as error:
             return Row.of(job, "failed", f"{job.source.name}: {error}")

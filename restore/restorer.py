@@ -74,7 +74,7 @@ class Restorer:
         if scale != "auto" and scale not in (1, 0.5, 0.25):
             raise ValueError(f'The scale is "auto", 1, 0.5 or 0.25, not {scale!r}.')
         if isinstance(photo, Photo):
-            return photo.with_colours(self._restore_pixels(photo.colours, progress, scale))
+            return self._restore_photo(photo, progress, scale)
         if isinstance(photo, Image.Image):
             return self._restore_image(photo, progress, scale)
         if not isinstance(photo, np.ndarray) or photo.dtype not in (np.uint8, np.uint16):
@@ -85,24 +85,27 @@ class Restorer:
                 f"Expected an array [H, W], [H, W, 3] or [H, W, 4], got {list(photo.shape)}."
             )
         if photo.shape[2:] == (4,):
-            colour = self._restore_pixels(photo[..., :3], progress, scale)
-            return np.concatenate([colour, photo[..., 3:]], -1)
+            whole = self._restore_photo(Photo(photo[..., :3], photo[..., 3]), progress, scale)
+            return np.dstack([whole.colours, whole.alpha])
         return self._restore_pixels(photo, progress, scale)
+
+    def _restore_photo(
+        self, photo: Photo, progress: Callable[[float], None], scale: Scale
+    ) -> Photo:
+        """Alpha stays as it is, and so do the colours that it hides."""
+        restored = self._restore_pixels(photo.opaque_colours(), progress, scale)
+        if photo.alpha is not None:
+            hidden = photo.alpha == 0
+            restored[hidden] = photo.colours[hidden]
+        return photo.with_colours(restored)
 
     def _restore_image(
         self, image: Image.Image, progress: Callable[[float], None], scale: Scale
     ) -> Image.Image:
-        if image.mode in ("L", "RGB", "I;16"):
-            restored = Image.fromarray(self._restore_pixels(np.array(image), progress, scale))
-        elif image.mode in ("LA", "RGBA"):
-            restored = self._restore_image(image.convert(image.mode[:-1]), progress, scale)
-            restored.putalpha(image.getchannel("A"))
-        elif image.mode == "P":
-            full = image.convert("RGBA" if image.has_transparency_data else "RGB")
-            restored = self._restore_image(full, progress, scale)
+        restored = self._restore_photo(Photo.from_image(image), progress, scale).to_image()
+        if image.mode == "P":
             restored = restored.quantize(256, method=Image.Quantize.FASTOCTREE)
-        else:
-            restored = self._restore_image(image.convert("RGB"), progress, scale)
+        elif restored.mode != image.mode:
             restored = restored.convert(image.mode)
         restored.info = dict(image.info)
         return restored

@@ -1,0 +1,7 @@
+"""Photos in and out of files: orientation, alpha, bit depth, profile and metadata survive."""
+
+from .reading import MAX_PIXELS, decode
+from .value import SUFFIXES, Photo, PhotoError
+from .writing import Metadata, encode
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "Metadata", "Photo", "PhotoError", "decode", "encode"]
