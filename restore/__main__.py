@@ -199,6 +199,35 @@ def _measured(folder: Path) -> tuple[str, str]:
     return (f"{seed['psnr']:.2f}", f"{seed['ssim']:.4f}") if seed else ("not measured", "")
 
 
+@app.command()
+def bench(
+    models: Annotated[str, typer.Option(help="Names, with commas between.")] = "unet-512,unet-1024",
+    weights: Weights = None,
+    device: Annotated[Device, typer.Option(help="Where it runs.")] = Device.auto,
+    minutes: Annotated[float, typer.Option(help="What takes longer is cut short.", min=0.1)] = 10,
+    quick: Annotated[bool, typer.Option(help="Small photos only: does it work?")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
+) -> None:
+    """Measure speed and memory beside plain PyTorch and the machine's own limit."""
+    from .bench import measure, measure_quick, tables, write
+
+    names = models.split(",")
+    if unknown := [name for name in names if name not in MODELS]:
+        _stop(f"There is no model {unknown[0]!r}. Choose from: {', '.join(MODELS)}.")
+    try:
+        target = choose_device(device.value)
+        if quick:
+            result = measure_quick(names, weights, target)
+        else:
+            result = measure(names, weights, target, minutes * 60)
+        if out:
+            write(result, out)
+    except (WeightsError, DeviceError, OSError) as error:
+        _stop(str(error))
+    for table in tables(result):
+        console.print(table)
+
+
 def _stop(sentence: str) -> None:
     """A wrong call: say so and leave with 2."""
     errors.print(sentence, style="red", markup=False, soft_wrap=True)
