@@ -15,8 +15,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from restore.engine import choose_device, choose_precision
 from restore.models import MODELS
-from restore.restorer import choose_device, choose_precision
 from restore.weights import load_model, save_model
 
 from . import TrainingError, checkpoint

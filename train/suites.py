@@ -29,8 +29,8 @@ from restore.distort import (
     motion_kernel,
     quantise,
 )
+from restore.engine import DeviceError
 from restore.photo import PhotoError, decode, find_photos
-from restore.restorer import DeviceError
 from restore.weights import WeightsError
 
 TUNED_ON, TUNED_SIDE = 8, 256
