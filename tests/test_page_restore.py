@@ -92,11 +92,11 @@ def test_a_reference_brings_scores_and_another_model_others(page, cat):
     give(page, "reference", cat.clear)
     give(page, "photo", cat.blurred)
     cell(page, "restore", expected["unet-512"]).wait_for()
-    first = table(page)
+    first = wait_for_scores(page, "restore", "after")
     assert float(first["after"][1]) > float(first["before"][1])
     page.locator("#restore-model").get_by_label("cnn").check()
     cell(page, "restore", expected["cnn"]).wait_for()
-    assert table(page)["before"] == first["before"]
+    assert wait_for_scores(page, "restore", "before")["before"] == first["before"]
     ready(page, part="cat-cnn.png")
 
 

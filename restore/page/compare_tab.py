@@ -149,12 +149,12 @@ def legend(scale: int) -> str:
     )
 
 
-def want(request: gr.Request) -> None:
-    RUNS.want(request, "compare", COMPARISON)
+def want(at: float, request: gr.Request) -> None:
+    RUNS.want(request, "compare", COMPARISON, at)
 
 
-def stop_run(request: gr.Request) -> None:
-    RUNS.stop(request, "compare")
+def stop_run(at: float, request: gr.Request) -> None:
+    RUNS.stop(request, "compare", at)
 
 
 def compare_tab(work: dict) -> None:
@@ -193,7 +193,9 @@ def compare_tab(work: dict) -> None:
         where = gr.Markdown(elem_id="compare-spot-words")
         crops = SideBySide(elem_id="compare-spot", group="spot")
     asked = [photo, models, reference]
-    go.click(want, api_visibility="private", queue=False, show_progress="hidden")
+    at = gr.Number(visible=False)
+    now = {"js": "() => Date.now()", "api_visibility": "private", "queue": False}
+    go.click(want, at, show_progress="hidden", **now)
     run = go.click(
         compare_models,
         asked,
@@ -212,7 +214,7 @@ def compare_tab(work: dict) -> None:
     )
     told.success(lambda: gr.Column(visible=True), None, more, api_visibility="private", queue=False)
     stop.click(None, cancels=run, api_visibility="private")
-    stop.click(stop_run, api_visibility="private", queue=False)
+    stop.click(stop_run, at, **now)
     photo.change(
         lambda: (None, None, gr.Column(visible=False)),
         None,
