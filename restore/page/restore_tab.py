@@ -228,7 +228,7 @@ def restore_tab(work: dict) -> None:
     run = gr.on(
         changes,
         restore_shown,
-        [*outputs, note, notes],
+        outputs=[*outputs, note, notes],
         api_visibility="private",
         trigger_mode="always_last",
         show_progress_on=status,
