@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 
@@ -63,3 +64,13 @@ def images(page, where: str) -> list[dict]:
             transform: image.style.transform,
         }))""",
     )
+
+
+def serious(page) -> list[str]:
+    """What axe-core finds serious or critical on what is shown."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_model, picture, progress_line, score_table
+from .parts import download_button, pick_metadata, pick_model, picture, progress_line, score_table
 from .results import RUNS, Stopped, kept, restored
 from .texts import t
 from .viewer import BeforeAfter
@@ -216,17 +216,7 @@ def restore_tab(work: dict) -> None:
                     elem_id="restore-strength",
                 )
                 with gr.Row(equal_height=True):
-                    metadata = gr.Radio(
-                        [
-                            (t("metadata_keep"), "keep"),
-                            (t("metadata_no_location"), "no-location"),
-                            (t("metadata_strip"), "strip"),
-                        ],
-                        value="keep",
-                        label=t("metadata"),
-                        elem_id="restore-metadata",
-                        scale=3,
-                    )
+                    metadata = pick_metadata("restore")
                     download = download_button()
                 table = score_table("restore")
     asked, outputs = [photo, model, reference], [view, table, download]
