@@ -33,9 +33,13 @@ def halves(page, where: str = "restore", part: str = "") -> tuple[np.ndarray, np
 
 def table(page, where: str = "restore") -> dict[str, list[str]]:
     """The table of scores: name of the row -> its cells."""
+    cells = page.eval_on_selector_all(
+        f"#{where}-scores [role=gridcell]",
+        "list => list.map(one => [one.getAttribute('data-row'), one.innerText.trim()])",
+    )
     rows: dict[str, list[str]] = {}
-    for cell in page.locator(f"#{where}-scores [role=gridcell]").all():
-        rows.setdefault(cell.get_attribute("data-row"), []).append(cell.inner_text().strip())
+    for row, text in cells:
+        rows.setdefault(row, []).append(text)
     return {row[0]: row[1:] for row in rows.values()}
 
 

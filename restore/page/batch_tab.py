@@ -146,15 +146,17 @@ def restore_batch(
         yield batch.summary(stopped), batch.shown, batch.rows(), download
 
 
-def want(files: list[Upload] | None, model: str, metadata: Metadata, request: gr.Request) -> tuple:
+def want(
+    files: list[Upload] | None, model: str, metadata: Metadata, at: float, request: gr.Request
+) -> tuple:
     """What the button calls before the run: from now on this batch is wanted, and no other."""
-    RUNS.want(request, "batch", wish(files, model, metadata))
+    RUNS.want(request, "batch", wish(files, model, metadata), at)
     return "", None, None, gr.DownloadButton(value=None, interactive=False)
 
 
-def stop_run(request: gr.Request) -> None:
+def stop_run(at: float, request: gr.Request) -> None:
     """Also for a batch that still waits its turn, which RUNS.stop would forget about."""
-    RUNS.want(request, "batch", "nothing")
+    RUNS.want(request, "batch", "nothing", at)
 
 
 def batch_tab(work: dict) -> None:
@@ -194,10 +196,12 @@ def batch_tab(work: dict) -> None:
         buttons=[],
     )
     outputs = [status, gallery, table, download]
+    at = gr.Number(visible=False)
     go.click(
         want,
-        [files, model, metadata],
+        [files, model, metadata, at],
         outputs,
+        js="(...given) => [...given.slice(0, -1), Date.now()]",
         queue=False,
         preprocess=False,
         show_progress="hidden",
@@ -210,4 +214,4 @@ def batch_tab(work: dict) -> None:
         **{**work, "concurrency_id": "batch"},
         **private,
     )
-    stop.click(stop_run, queue=False, **private)
+    stop.click(stop_run, at, js="() => Date.now()", queue=False, **private)

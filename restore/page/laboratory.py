@@ -80,6 +80,7 @@ def explore(
     angle: float,
     seed: int,
     model: str,
+    at: float = 0,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
@@ -88,7 +89,7 @@ def explore(
         yield None, None, "", gr.Column(visible=False), ""
         return
     setting = Setting(kind, strength, angle, seed, model)
-    run = RUNS.run(request, "laboratory", (photo["path"], setting))
+    run = RUNS.run(request, "laboratory", (photo["path"], setting), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         check_setting(kind, strength, seed, angle)
         whole = opened(photo, "clear photo")

@@ -67,18 +67,18 @@ def open_link(request: gr.Request) -> tuple:
     return gr.Tabs(selected="laboratory"), CLEAR[0], setting.kind, *sliders, setting.model
 
 
-def want(photo: Upload, kind, strength, angle, seed, model, request: gr.Request) -> None:
+def want(photo: Upload, kind, strength, angle, seed, model, at: float, request: gr.Request) -> None:
     setting = Setting(kind, strength, angle, seed, model)
-    RUNS.want(request, "laboratory", ((photo or {}).get("path"), setting))
+    RUNS.want(request, "laboratory", ((photo or {}).get("path"), setting), at)
 
 
-def want_curves(request: gr.Request) -> None:
-    RUNS.want(request, "curves", "curves")
+def want_curves(at: float, request: gr.Request) -> None:
+    RUNS.want(request, "curves", "curves", at)
 
 
-def stop_run(request: gr.Request) -> None:
-    RUNS.stop(request, "laboratory")
-    RUNS.stop(request, "curves")
+def stop_run(at: float, request: gr.Request) -> None:
+    RUNS.stop(request, "laboratory", at)
+    RUNS.stop(request, "curves", at)
 
 
 def chosen(event: gr.SelectData) -> Path:
@@ -94,6 +94,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
             clear = picture(
                 t("laboratory_photo"),
                 elem_id="clear",
+                elem_classes="takes-paste",
                 height=220,
                 placeholder=t("laboratory_drop"),
                 sources=["upload", "clipboard", "webcam"],
@@ -172,15 +173,21 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                 )
                 file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
     values = [kind, strength, angle, seed, model]
+    at = gr.Number(visible=False)
+    now = {"inputs": at, "js": "() => Date.now()"}
+    dated = {
+        "inputs": [clear, *values, at],
+        "js": "(...given) => [...given.slice(0, -1), Date.now()]",
+    }
     call = {
-        "inputs": [clear, *values],
         "outputs": [view, table, drawing, kernel, status],
         "show_progress_on": progress,
         "trigger_mode": "always_last",
+        **dated,
         **private,
         **work,
     }
-    told = {"inputs": [clear, *values], "preprocess": False, **at_once}
+    told = {"preprocess": False, **dated, **at_once}
     moved = [clear.change, strength.input, angle.input, seed.input, model.input]
     gr.on(moved, want, trigger_mode="always_last", **told)
     run = gr.on(moved, explore, **call)
@@ -190,7 +197,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     given = [clear, kind, strength, seed]
     gr.on([], distort_photo, [*given, any_angle], file, api_name="distort", **work)
     whole.click(distort_whole, [*given, angle], file, **private, **work)
-    curve = draw.click(want_curves, **at_once).then(
+    curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
     clear.clear(
@@ -200,8 +207,10 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
         **at_once,
     )
     plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
-    stop.click(stop_run, cancels=[run, rerun, curve], **at_once)
+    stop.click(None, cancels=[run, rerun, curve], **private)
+    stop.click(stop_run, **now, **at_once)
     link.click(None, values, address, js=COPY_LINK, **private)
     link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)
     examples.select(chosen, None, clear, **at_once)
+    examples.select(None, js="() => { document.querySelector('#clear').scrollIntoView() }")
     page.load(open_link, None, [tabs, clear, *values], show_progress="hidden", **private)
