@@ -103,7 +103,9 @@ def compare_models(
 
 def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tuple]:
     """Difference maps and the most telling crop, from what the comparison left behind."""
+    nothing = (gr.skip(),) * 5
     if not photo or not models:
+        yield nothing
         return
     with sentences(), tempfile.TemporaryDirectory() as folder:
         before = opened(photo, "photo")
@@ -117,6 +119,7 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
             if result
         }
         if not results:
+            yield nothing
             return
         base = before.levels() if clear is None else clear
         maps = {"input": signed(before.levels(), base)} if clear is not None else {}

@@ -76,6 +76,7 @@ def steps(
                 yield quick, gr.skip(), gr.skip(), t("restore_preview"), gr.skip()
             result = restored(before, model, tell, unwanted)
         except Stopped:
+            yield (gr.skip(),) * 5
             return
         halves = pair(before, result.colours)
         after = before.with_colours(result.colours)
@@ -151,6 +152,8 @@ def download_again(
         if found := adjusted(photo, model, strength):
             file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, found[0])}")
             yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
+        else:
+            yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
 def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
@@ -158,6 +161,8 @@ def score_again(photo: Upload, model: str, reference: Upload, strength: float) -
     with sentences():
         if found := adjusted(photo, model, strength):
             yield score_rows(*found, comparable(reference, found[0]))
+        else:
+            yield gr.skip()
 
 
 def adjust_after_run(
@@ -165,6 +170,7 @@ def adjust_after_run(
 ) -> Iterator[tuple]:
     """A run gives the whole result with all metadata; the settings may ask for another."""
     if strength == 100 and metadata == "keep":
+        yield gr.skip(), gr.skip()
         return
     for download in download_again(photo, model, strength, metadata):
         for rows in score_again(photo, model, reference, strength):
