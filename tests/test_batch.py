@@ -132,6 +132,19 @@ def test_too_many_are_refused(small, tmp_path, monkeypatch):
         gather([(small, "a.jpg")])
 
 
+def test_a_directory_that_would_fill_the_memory_is_not_read(tmp_path, monkeypatch):
+    many = packed(tmp_path / "many.zip", **{f"{i}.txt": b"" for i in range(30)})
+    monkeypatch.setattr(archive, "MAX_DIRECTORY", 1000)
+    monkeypatch.setattr(archive.zipfile, "ZipFile", None)
+    with pytest.raises(BatchError, match="too many entries"):
+        gather([(many, many.name)])
+    data = many.read_bytes()
+    many.write_bytes(data[:-22] + b"PK\x06\x07" + bytes(16) + data[-22:])
+    monkeypatch.setattr(archive, "MAX_DIRECTORY", 10**9)
+    with pytest.raises(BatchError, match="too many entries"):
+        gather([(many, many.name)])
+
+
 @pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x05\x06" + bytes(5)])
 def test_a_broken_archive_gets_a_sentence(data, tmp_path):
     path = tmp_path / "broken.zip"

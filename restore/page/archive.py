@@ -28,6 +28,9 @@ MAX_MEGAPIXELS = 300
 CPU cores restore some five to ten megapixels a minute with unet-512."""
 MAX_MEMBERS = 2_000
 """Entries in an archive, folders and files that are no photos included."""
+MAX_DIRECTORY = 1_000_000
+"""Bytes of an archive's directory, looked at before it is read: two million entries fit into an
+upload, and would fill the memory."""
 MAX_BYTES = 1_000_000_000
 """Bytes that the files in an archive may have once unpacked, together."""
 MAX_MEMBER_BYTES = 100_000_000
@@ -137,12 +140,18 @@ def gather(files: list[tuple[Path, str]]) -> list[Item]:
 
 def look_into(path: Path, name: str) -> list[Item]:
     """What an archive holds, judged by its directory; nothing is unpacked. Raises BatchError."""
+    damaged = BatchError(f"{name}: it is damaged, or no zip; pack the photos again.")
+    size = _directory_size(path)
+    if size is None:
+        raise damaged
+    if size > MAX_DIRECTORY:
+        raise BatchError(f"{name}: it has too many entries; at most {MAX_MEMBERS} fit. Split it.")
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             count = len(archive.infolist())
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        raise BatchError(f"{name}: it is damaged, or no zip; pack the photos again.") from None
+        raise damaged from None
     if count > MAX_MEMBERS:
         raise BatchError(
             f"{name}: it has {count} entries; at most {MAX_MEMBERS} are looked through. Split it."
@@ -154,6 +163,19 @@ def look_into(path: Path, name: str) -> list[Item]:
             f"{MAX_BYTES / 1e9:g} GB are unpacked. Split it."
         )
     return [_judge(member, path) for member in members if not _is_rubbish(member)]
+
+
+def _directory_size(path: Path) -> float | None:
+    """Bytes of a zip's directory as its last record says; infinite for zip64, None for no zip."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65_557))  # the record, and the longest comment
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        return None
+    if tail[max(0, at - 20) : at].startswith(b"PK\x06\x07"):
+        return float("inf")  # only 65,536 entries or 4 GB need it
+    return int.from_bytes(tail[at + 12 : at + 16], "little")
 
 
 def _path_of(member: zipfile.ZipInfo) -> PurePosixPath:

@@ -10,7 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from ..photo import SUFFIXES, Metadata, PhotoError, decode, encode
-from .archive import BatchError, Item, gather, report, result_name
+from .archive import MAX_MEGAPIXELS, BatchError, Item, gather, report, result_name
 from .parts import pick_metadata, pick_model, progress_line
 from .results import RUNS, Stopped, restored, time_words
 from .texts import t
@@ -41,6 +41,12 @@ class Batch:
                 photo = decode(source)
             except PhotoError as error:
                 raise PhotoError(str(error).replace(source.name, item.name, 1)) from None
+            self.sizes[self.at] = photo.size[0] * photo.size[1] / 1e6  # not every header tells
+            if sum(self.sizes[: self.at + 1]) > MAX_MEGAPIXELS:
+                raise PhotoError(
+                    f"{item.name}: it is beyond the {MAX_MEGAPIXELS} megapixels of a batch; give "
+                    "it in the next."
+                )
             result = restored(photo, self.model, lambda share, _: tell(self.told(share)), unwanted)
             after = photo.with_colours(result.colours)
             ending = suffix({"path": item.name}, photo)
