@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 
@@ -32,9 +33,13 @@ def halves(page, where: str = "restore", part: str = "") -> tuple[np.ndarray, np
 
 def table(page, where: str = "restore") -> dict[str, list[str]]:
     """The table of scores: name of the row -> its cells."""
+    cells = page.eval_on_selector_all(
+        f"#{where}-scores [role=gridcell]",
+        "list => list.map(one => [one.getAttribute('data-row'), one.innerText.trim()])",
+    )
     rows: dict[str, list[str]] = {}
-    for cell in page.locator(f"#{where}-scores [role=gridcell]").all():
-        rows.setdefault(cell.get_attribute("data-row"), []).append(cell.inner_text().strip())
+    for row, text in cells:
+        rows.setdefault(row, []).append(text)
     return {row[0]: row[1:] for row in rows.values()}
 
 
@@ -59,3 +64,13 @@ def images(page, where: str) -> list[dict]:
             transform: image.style.transform,
         }))""",
     )
+
+
+def serious(page) -> list[str]:
+    """What axe-core finds serious or critical on what is shown."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from conftest import EXAMPLES
 from PIL import Image
+from steps import serious
 
 from restore.page import archive
 from restore.page.archive import BatchError, Item, gather, report, result_name
@@ -193,6 +194,7 @@ def test_many_photos_and_an_archive_become_one_archive(page, small, tmp_path):
     page.locator("#batch-status").get_by_text("Restored: 2 / 4").wait_for()
     for said in ("it is not a photo", "leads out of the archive"):
         page.locator("#batch-table [role=gridcell]").get_by_text(said).first.wait_for()
+    assert serious(page) == []
     with results(page) as archive:
         names = ["day 1/one-cnn.jpg", "report.csv", "small-cnn.jpg"]
         assert sorted(archive.namelist()) == names

@@ -4,18 +4,12 @@ import importlib
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from conftest import EXAMPLES
-from steps import give, images, table, wait_for_scores
+from steps import give, images, serious, table, wait_for_scores
 
 from restore.page import differences
 from restore.page.compare_tab import compare_models, ranked
 from restore.weights import WeightsError
-
-
-def serious(page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,9 @@ import base64
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from conftest import EXAMPLES
 from PIL import Image
-from steps import cell, give, halves, images, ready, table, wait_for_scores
+from steps import cell, give, halves, images, ready, serious, table, wait_for_scores
 
 from restore import load
 from restore.metrics import psnr
@@ -92,11 +91,11 @@ def test_a_reference_brings_scores_and_another_model_others(page, cat):
     give(page, "reference", cat.clear)
     give(page, "photo", cat.blurred)
     cell(page, "restore", expected["unet-512"]).wait_for()
-    first = table(page)
+    first = wait_for_scores(page, "restore", "after")
     assert float(first["after"][1]) > float(first["before"][1])
     page.locator("#restore-model").get_by_label("cnn").check()
     cell(page, "restore", expected["cnn"]).wait_for()
-    assert table(page)["before"] == first["before"]
+    assert wait_for_scores(page, "restore", "before")["before"] == first["before"]
     ready(page, part="cat-cnn.png")
 
 
@@ -337,13 +336,3 @@ def test_on_a_phone_the_result_comes_first_and_a_finger_moves_the_divider(visit,
 
 def test_nothing_stands_in_the_way_of_a_screen_reader(restored):
     assert serious(restored) == []
-
-
-def serious(page) -> list[str]:
-    """What axe-core finds serious or critical on what is shown."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {one['nodes'][0]['html']}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]

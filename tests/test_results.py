@@ -94,25 +94,38 @@ def test_progress_says_how_much_time_is_left(photo, counted, monkeypatch):
 
 def test_a_newer_wish_ends_an_older_run_and_only_that():
     runs = Runs()
-    with runs.run(visitor(), "restore", "old") as old, runs.run(visitor("b"), "restore", "x") as x:
-        runs.want(visitor(), "restore", "old")
+    runs.want(visitor(), "restore", "given up", 1)
+    with (
+        runs.run(visitor(), "restore", "old", 2) as old,
+        runs.run(visitor("b"), "restore", "x") as x,
+    ):
+        assert not old(), "an older wish is no reason"
+        runs.want(visitor(), "restore", "old", 3)
         assert not old(), "what is running is what is wanted"
-        runs.want(visitor(), "restore", "new")
+        runs.want(visitor(), "restore", "new", 5)
+        runs.want(visitor(), "restore", "old", 4)  # overtaken on its way
         assert old()
         assert not x(), "another visitor's run goes on"
-    runs.want(visitor(), "restore", "old")  # came after its run had ended
-    with runs.run(visitor(), "restore", "new") as new:
+    with runs.run(visitor(), "restore", "new", 5) as new:
         assert not new()
-        runs.stop(visitor(), "restore")
+
+
+def test_a_stop_ends_what_runs_and_what_waits_until_more_is_asked_for(monkeypatch):
+    runs = Runs()
+    runs.want(visitor(), "restore", "new", 5)
+    with runs.run(visitor(), "restore", "new", 5) as new:
+        runs.stop(visitor(), "restore", 6)
         assert new()
-    with runs.run(visitor(), "restore", "new") as again:
-        assert again(), "it had been waiting in the browser when the visitor stopped"
-    runs.stop(visitor(), "restore")
-    runs.want(visitor(), "restore", "new")
-    with runs.run(visitor(), "restore", "new") as new:
-        assert not new()
+    with runs.run(visitor(), "restore", "new", 7) as waiting:
+        assert waiting(), "it had been waiting in the browser when the visitor stopped"
+    runs.want(visitor(), "restore", "new", 8)
+    with runs.run(visitor(), "restore", "new", 8) as again:
+        assert not again()
         runs.leave(visitor())
-        assert new()
+        assert again(), "the visitor has gone"
+    assert not runs._wanted
+    assert not runs._stopped
+    assert not runs._running
 
 
 def test_one_model_runs_at_a_time(photo, counted, monkeypatch):

@@ -32,6 +32,7 @@ LEGIBLE = {
     "button_primary_background_fill": "*primary_600",
     "button_primary_background_fill_hover": "*primary_700",
     "button_primary_background_fill_hover_dark": "*primary_700",
+    "button_secondary_background_fill_hover_dark": "*primary_700",
     "checkbox_label_background_fill_selected": "*primary_600",
 }
 """Where the theme's colours are fainter than WCAG's 4.5 : 1."""

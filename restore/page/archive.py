@@ -19,6 +19,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from ..photo import SUFFIXES, PhotoError
+from ..photo.reading import KNOWN
 
 MAX_PHOTOS = 200
 """Photos in a batch: more would make a gallery nobody looks through."""
@@ -176,7 +177,7 @@ def _judge(member: zipfile.ZipInfo, archive: Path) -> Item:
     elif ending == ".zip":
         error = f"{name}: it is an archive within the archive; unpack it first."
     elif ending not in SUFFIXES:
-        error = f"{name}: it is not a photo; use JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF."
+        error = f"{name}: it is not a photo; use {KNOWN}."
     elif member.file_size > MAX_MEMBER_BYTES:
         error = too_large(name)
     else:

@@ -9,9 +9,9 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from ..photo import PhotoError, decode, encode
+from ..photo import SUFFIXES, Metadata, PhotoError, decode, encode
 from .archive import BatchError, Item, gather, report, result_name
-from .parts import pick_model, progress_line
+from .parts import pick_metadata, pick_model, progress_line
 from .results import RUNS, Stopped, restored, time_words
 from .texts import t
 from .work import Upload, restorer, scores, sentences, suffix
@@ -24,8 +24,8 @@ HEADERS = ["File", "Pixels", "Seconds", "Sharpness before", "after", "Problem"]
 class Batch:
     """One run over many photos: its files, and how far it is."""
 
-    def __init__(self, items: list[Item], model: str, folder: Path):
-        self.items, self.model, self.folder = items, model, folder
+    def __init__(self, items: list[Item], model: str, metadata: Metadata, folder: Path):
+        self.items, self.model, self.metadata, self.folder = items, model, metadata, folder
         self.shown: list[tuple[Path, str]] = []
         self.taken: set[str] = set()
         self.sizes = [0.0 if item.error else item.megapixels() for item in items]
@@ -46,7 +46,7 @@ class Batch:
             ending = suffix({"path": item.name}, photo)
             name = result_name(item, self.model, ending, self.taken)
             file = self.folder / f"result{ending}"
-            encode(after, file, overwrite=True)
+            encode(after, file, self.metadata, overwrite=True)
             archive.write(file, name)
             self.show(after.levels(), name)
             width, height = photo.size
@@ -102,18 +102,19 @@ def own_name(file: Upload) -> str:
     return file.get("orig_name") or Path(file["path"]).name
 
 
-def wish(files: list[Upload] | None, model: str) -> tuple:
-    return tuple(file["path"] for file in files or ()), model
+def wish(files: list[Upload] | None, model: str, metadata: Metadata) -> tuple:
+    return tuple(file["path"] for file in files or ()), model, metadata
 
 
 def restore_batch(
     files: list[Upload] | None,
     model: str,
+    metadata: Metadata,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """Status, gallery, table and archive, as the photos of the batch are restored."""
-    run = RUNS.run(request, "batch", wish(files, model))
+    run = RUNS.run(request, "batch", wish(files, model, metadata))
     with sentences(), tempfile.TemporaryDirectory() as name, run as unwanted:
         try:
             given = [
@@ -125,7 +126,7 @@ def restore_batch(
         folder = Path(name)
         progress(0, f"loading {model}")
         restorer(model)
-        batch = Batch(items, model, folder)
+        batch = Batch(items, model, metadata, folder)
         target = folder / f"restored-{model}.zip"
         stopped = False
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -145,15 +146,17 @@ def restore_batch(
         yield batch.summary(stopped), batch.shown, batch.rows(), download
 
 
-def want(files: list[Upload] | None, model: str, request: gr.Request) -> tuple:
+def want(
+    files: list[Upload] | None, model: str, metadata: Metadata, at: float, request: gr.Request
+) -> tuple:
     """What the button calls before the run: from now on this batch is wanted, and no other."""
-    RUNS.want(request, "batch", wish(files, model))
+    RUNS.want(request, "batch", wish(files, model, metadata), at)
     return "", None, None, gr.DownloadButton(value=None, interactive=False)
 
 
-def stop_run(request: gr.Request) -> None:
+def stop_run(at: float, request: gr.Request) -> None:
     """Also for a batch that still waits its turn, which RUNS.stop would forget about."""
-    RUNS.want(request, "batch", "nothing")
+    RUNS.want(request, "batch", "nothing", at)
 
 
 def batch_tab(work: dict) -> None:
@@ -163,11 +166,12 @@ def batch_tab(work: dict) -> None:
         with gr.Column(scale=2, min_width=320):
             files = gr.File(
                 file_count="multiple",
-                file_types=["image", ".zip"],
+                file_types=["image", ".zip", *SUFFIXES],
                 label=t("batch_files"),
                 elem_id="batch-files",
             )
             model = pick_model()
+            metadata = pick_metadata("batch")
             with gr.Row():
                 go = gr.Button(t("batch_go"), variant="primary", scale=3)
                 stop = gr.Button(t("stop"), scale=1)
@@ -192,20 +196,22 @@ def batch_tab(work: dict) -> None:
         buttons=[],
     )
     outputs = [status, gallery, table, download]
+    at = gr.Number(visible=False)
     go.click(
         want,
-        [files, model],
+        [files, model, metadata, at],
         outputs,
+        js="(...given) => [...given.slice(0, -1), Date.now()]",
         queue=False,
         preprocess=False,
         show_progress="hidden",
         **private,
     ).then(
         restore_batch,
-        [files, model],
+        [files, model, metadata],
         outputs,
         show_progress_on=progress,
         **{**work, "concurrency_id": "batch"},
         **private,
     )
-    stop.click(stop_run, queue=False, **private)
+    stop.click(stop_run, at, js="() => Date.now()", queue=False, **private)

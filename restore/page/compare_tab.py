@@ -103,7 +103,9 @@ def compare_models(
 
 def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tuple]:
     """Difference maps and the most telling crop, from what the comparison left behind."""
+    nothing = (gr.skip(),) * 5
     if not photo or not models:
+        yield nothing
         return
     with sentences(), tempfile.TemporaryDirectory() as folder:
         before = opened(photo, "photo")
@@ -117,6 +119,7 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
             if result
         }
         if not results:
+            yield nothing
             return
         base = before.levels() if clear is None else clear
         maps = {"input": signed(before.levels(), base)} if clear is not None else {}
@@ -149,12 +152,12 @@ def legend(scale: int) -> str:
     )
 
 
-def want(request: gr.Request) -> None:
-    RUNS.want(request, "compare", COMPARISON)
+def want(at: float, request: gr.Request) -> None:
+    RUNS.want(request, "compare", COMPARISON, at)
 
 
-def stop_run(request: gr.Request) -> None:
-    RUNS.stop(request, "compare")
+def stop_run(at: float, request: gr.Request) -> None:
+    RUNS.stop(request, "compare", at)
 
 
 def compare_tab(work: dict) -> None:
@@ -193,7 +196,9 @@ def compare_tab(work: dict) -> None:
         where = gr.Markdown(elem_id="compare-spot-words")
         crops = SideBySide(elem_id="compare-spot", group="spot")
     asked = [photo, models, reference]
-    go.click(want, api_visibility="private", queue=False, show_progress="hidden")
+    at = gr.Number(visible=False)
+    now = {"js": "() => Date.now()", "api_visibility": "private", "queue": False}
+    go.click(want, at, show_progress="hidden", **now)
     run = go.click(
         compare_models,
         asked,
@@ -212,7 +217,7 @@ def compare_tab(work: dict) -> None:
     )
     told.success(lambda: gr.Column(visible=True), None, more, api_visibility="private", queue=False)
     stop.click(None, cancels=run, api_visibility="private")
-    stop.click(stop_run, api_visibility="private", queue=False)
+    stop.click(stop_run, at, **now)
     photo.change(
         lambda: (None, None, gr.Column(visible=False)),
         None,

@@ -1,5 +1,7 @@
 """What the laboratory computes: distortions, scores, kernels and curves; the endpoint /distort."""
 
+import base64
+import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ import gradio as gr
 import numpy as np
 import torch
 from pandas import DataFrame
+from PIL import Image
 
 from .. import MODELS
 from ..distort import DISTORTIONS, check_setting, distort, draw_kernel
@@ -25,8 +28,6 @@ SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
 CROP, STRENGTHS = 128, 7
 """Side of the crop that the curves are measured on, in pixels, and points per curve."""
-DRAWN = 168
-"""Side of the drawn kernel, in pixels, or a little less."""
 
 
 def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: float | None):
@@ -58,13 +59,18 @@ def distort_photo(
         yield str(written(Photo(distorted(levels, kind, strength, seed, angle)), path))
 
 
-def drawn_kernel(setting: Setting) -> np.ndarray | None:
-    """The kernel as a picture, its largest value white: uint8 [H, W], or None."""
+def drawn_kernel(setting: Setting) -> str:
+    """The kernel as a picture with its largest value white, as HTML; "" where there is none."""
     kernel = draw_kernel(setting.kind, setting.strength, setting.seed, setting.angle)
     if kernel is None:
-        return None
+        return ""
+    file = io.BytesIO()
     levels = (kernel[0] / kernel.max() * 255).round().byte().numpy()
-    return np.kron(levels, np.ones((max(1, DRAWN // len(levels)),) * 2, np.uint8))
+    Image.fromarray(levels).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    side = len(levels)
+    words = f"Kernel of {side} x {side} pixels"
+    return f'<img class="kernel" alt="{words}" src="data:image/png;base64,{data}">'
 
 
 def explore(
@@ -74,15 +80,16 @@ def explore(
     angle: float,
     seed: int,
     model: str,
+    at: float = 0,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """Distorted, restored and clear; scores; kernel: as far as they are ready."""
     if not photo:
-        yield None, None, None, gr.Column(visible=False), ""
+        yield None, None, "", gr.Column(visible=False), ""
         return
     setting = Setting(kind, strength, angle, seed, model)
-    run = RUNS.run(request, "laboratory", (photo["path"], setting))
+    run = RUNS.run(request, "laboratory", (photo["path"], setting), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         check_setting(kind, strength, seed, angle)
         whole = opened(photo, "clear photo")
@@ -97,10 +104,9 @@ def explore(
             return [first, (middle, caption), last]
 
         kernel = drawn_kernel(setting)
-        drawing = None if kernel is None else written(Photo(kernel), Path(folder, "kernel.png"))
-        box = gr.Column(visible=kernel is not None)
+        box = gr.Column(visible=bool(kernel))
         rows = [scores("distorted", soft, clear), ["restored", *["…"] * 3]]
-        yield shown(first[0], "restoring …"), rows, drawing, box, t("laboratory_restoring")
+        yield shown(first[0], "restoring …"), rows, kernel, box, t("laboratory_restoring")
         try:
             result = restored(Photo(soft), model, progress_in_words(progress), unwanted)
         except Stopped:

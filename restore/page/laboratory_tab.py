@@ -67,14 +67,18 @@ def open_link(request: gr.Request) -> tuple:
     return gr.Tabs(selected="laboratory"), CLEAR[0], setting.kind, *sliders, setting.model
 
 
-def want(photo: Upload, kind, strength, angle, seed, model, request: gr.Request) -> None:
+def want(photo: Upload, kind, strength, angle, seed, model, at: float, request: gr.Request) -> None:
     setting = Setting(kind, strength, angle, seed, model)
-    RUNS.want(request, "laboratory", ((photo or {}).get("path"), setting))
+    RUNS.want(request, "laboratory", ((photo or {}).get("path"), setting), at)
 
 
-def stop_run(request: gr.Request) -> None:
-    RUNS.stop(request, "laboratory")
-    RUNS.stop(request, "curves")
+def want_curves(at: float, request: gr.Request) -> None:
+    RUNS.want(request, "curves", "curves", at)
+
+
+def stop_run(at: float, request: gr.Request) -> None:
+    RUNS.stop(request, "laboratory", at)
+    RUNS.stop(request, "curves", at)
 
 
 def chosen(event: gr.SelectData) -> Path:
@@ -85,11 +89,12 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     private = {"api_visibility": "private"}
     at_once = {**private, "queue": False, "show_progress": "hidden"}
     gr.Markdown(t("laboratory_intro"))
-    with gr.Row(elem_classes="result-first"):
+    with gr.Row(elem_id="laboratory", elem_classes="result-first"):
         with gr.Column(scale=2, min_width=320, elem_classes="givens"):
             clear = picture(
                 t("laboratory_photo"),
                 elem_id="clear",
+                elem_classes="takes-paste",
                 height=220,
                 placeholder=t("laboratory_drop"),
                 sources=["upload", "clipboard", "webcam"],
@@ -139,48 +144,50 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     buttons=["copy"],
                     elem_id="laboratory-link",
                 )
-            examples = clear_gallery()
+            with gr.Column(elem_id="laboratory-examples"):
+                examples = clear_gallery()
         with gr.Column(scale=5, min_width=320, elem_classes="outcome"):
             view = SideBySide(elem_id="laboratory-view", group="laboratory")
             progress = progress_line()
             status = gr.Markdown(elem_id="laboratory-status", elem_classes="note")
-            with gr.Row():
-                with gr.Column(scale=3, min_width=280):
-                    table = score_table("laboratory")
-                with gr.Column(scale=1, min_width=180, visible=False) as kernel:
-                    gr.Markdown(t("laboratory_kernel"), elem_classes="note")
-                    drawing = gr.Image(
-                        label=t("laboratory_kernel"),
-                        show_label=False,
-                        elem_id="laboratory-kernel",
-                        height=200,
-                        interactive=False,
-                        buttons=[],
-                    )
-            with gr.Row():
-                draw = gr.Button(t("laboratory_curves"))
-                whole = gr.Button(t("laboratory_whole"))
-            plot = gr.LinePlot(
-                x="strength",
-                y="gain",
-                color="model",
-                y_title="gain (dB)",
-                title=t("laboratory_plot"),
-                height=280,
-                visible=False,
-                elem_id="laboratory-plot",
-            )
-            file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
+            with gr.Column(elem_classes=["when-done", "details"]):
+                with gr.Row():
+                    with gr.Column(scale=3, min_width=280):
+                        table = score_table("laboratory")
+                    with gr.Column(scale=1, min_width=180, visible=False) as kernel:
+                        gr.Markdown(t("laboratory_kernel"), elem_classes="note")
+                        drawing = gr.HTML(elem_id="laboratory-kernel")
+                with gr.Row():
+                    draw = gr.Button(t("laboratory_curves"))
+                    whole = gr.Button(t("laboratory_whole"))
+                words = gr.Markdown(t("laboratory_plot"), visible=False, elem_classes="note")
+                plot = gr.LinePlot(
+                    x="strength",
+                    y="gain",
+                    color="model",
+                    y_title="gain (dB)",
+                    title="Gain (dB)",
+                    height=280,
+                    visible=False,
+                    elem_id="laboratory-plot",
+                )
+                file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
     values = [kind, strength, angle, seed, model]
+    at = gr.Number(visible=False)
+    now = {"inputs": at, "js": "() => Date.now()"}
+    dated = {
+        "inputs": [clear, *values, at],
+        "js": "(...given) => [...given.slice(0, -1), Date.now()]",
+    }
     call = {
-        "inputs": [clear, *values],
         "outputs": [view, table, drawing, kernel, status],
         "show_progress_on": progress,
         "trigger_mode": "always_last",
+        **dated,
         **private,
         **work,
     }
-    told = {"inputs": [clear, *values], "preprocess": False, **at_once}
+    told = {"preprocess": False, **dated, **at_once}
     moved = [clear.change, strength.input, angle.input, seed.input, model.input]
     gr.on(moved, want, trigger_mode="always_last", **told)
     run = gr.on(moved, explore, **call)
@@ -190,14 +197,20 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     given = [clear, kind, strength, seed]
     gr.on([], distort_photo, [*given, any_angle], file, api_name="distort", **work)
     whole.click(distort_whole, [*given, angle], file, **private, **work)
-    curve = draw.click(
+    curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
     clear.clear(
-        lambda: (gr.LinePlot(visible=False), gr.File(visible=False)), None, [plot, file], **at_once
+        lambda: (gr.LinePlot(visible=False), gr.File(visible=False), gr.Markdown(visible=False)),
+        None,
+        [plot, file, words],
+        **at_once,
     )
-    stop.click(stop_run, cancels=[run, rerun, curve], **at_once)
+    plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
+    stop.click(None, cancels=[run, rerun, curve], **private)
+    stop.click(stop_run, **now, **at_once)
     link.click(None, values, address, js=COPY_LINK, **private)
     link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)
     examples.select(chosen, None, clear, **at_once)
+    examples.select(None, js="() => { document.querySelector('#clear').scrollIntoView() }")
     page.load(open_link, None, [tabs, clear, *values], show_progress="hidden", **private)

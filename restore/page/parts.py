@@ -36,6 +36,20 @@ def pick_model(**options) -> gr.Radio:
     return radio
 
 
+def pick_metadata(where: str) -> gr.Radio:
+    return gr.Radio(
+        [
+            (t("metadata_keep"), "keep"),
+            (t("metadata_no_location"), "no-location"),
+            (t("metadata_strip"), "strip"),
+        ],
+        value="keep",
+        label=t("metadata"),
+        elem_id=f"{where}-metadata",
+        scale=3,
+    )
+
+
 def download_button() -> gr.DownloadButton:
     return gr.DownloadButton(t("download"), interactive=False, variant="primary")
 

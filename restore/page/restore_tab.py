@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_model, picture, progress_line, score_table
+from .parts import download_button, pick_metadata, pick_model, picture, progress_line, score_table
 from .results import RUNS, Stopped, kept, restored
 from .texts import t
 from .viewer import BeforeAfter
@@ -50,11 +50,12 @@ def steps(
     photo: Upload,
     model: str,
     reference: Upload,
+    at: float,
     progress: gr.Progress,
     request: gr.Request | None,
 ) -> Iterator[tuple]:
     """Pair, scores, download, what there is to say of the result and of the file, as they come."""
-    run = RUNS.run(request, "restore", wish(photo, model, reference))
+    run = RUNS.run(request, "restore", wish(photo, model, reference), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo, "photo")
         clear = comparable(reference, before)
@@ -75,6 +76,7 @@ def steps(
                 yield quick, gr.skip(), gr.skip(), t("restore_preview"), gr.skip()
             result = restored(before, model, tell, unwanted)
         except Stopped:
+            yield (gr.skip(),) * 5
             return
         halves = pair(before, result.colours)
         after = before.with_colours(result.colours)
@@ -113,7 +115,7 @@ def restore_photo(
         the pair (before, after) as PNG; the table of scores; the result for download, in the
         photo's own format with its metadata.
     """
-    for pair, rows, download, *_ in steps(photo, model, reference, progress, request):
+    for pair, rows, download, *_ in steps(photo, model, reference, 0, progress, request):
         yield pair, rows, download
 
 
@@ -121,12 +123,13 @@ def restore_shown(
     photo: Upload,
     model: str,
     reference: Upload,
+    at: float,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """What the page calls: taking the photo away is no mistake."""
     if photo:
-        yield from steps(photo, model, reference, progress, request)
+        yield from steps(photo, model, reference, at, progress, request)
     else:
         yield None, None, gr.DownloadButton(value=None, interactive=False), "", ""
 
@@ -149,6 +152,8 @@ def download_again(
         if found := adjusted(photo, model, strength):
             file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, found[0])}")
             yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
+        else:
+            yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
 def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
@@ -156,6 +161,8 @@ def score_again(photo: Upload, model: str, reference: Upload, strength: float) -
     with sentences():
         if found := adjusted(photo, model, strength):
             yield score_rows(*found, comparable(reference, found[0]))
+        else:
+            yield gr.skip()
 
 
 def adjust_after_run(
@@ -163,18 +170,19 @@ def adjust_after_run(
 ) -> Iterator[tuple]:
     """A run gives the whole result with all metadata; the settings may ask for another."""
     if strength == 100 and metadata == "keep":
+        yield gr.skip(), gr.skip()
         return
     for download in download_again(photo, model, strength, metadata):
         for rows in score_again(photo, model, reference, strength):
             yield download, rows
 
 
-def want(photo: Upload, model: str, reference: Upload, request: gr.Request) -> None:
-    RUNS.want(request, "restore", wish(photo, model, reference))
+def want(photo: Upload, model: str, reference: Upload, at: float, request: gr.Request) -> None:
+    RUNS.want(request, "restore", wish(photo, model, reference), at)
 
 
-def stop_run(request: gr.Request):
-    RUNS.stop(request, "restore")
+def stop_run(at: float, request: gr.Request):
+    RUNS.stop(request, "restore", at)
     return t("restore_stopped")
 
 
@@ -214,37 +222,31 @@ def restore_tab(work: dict) -> None:
                     elem_id="restore-strength",
                 )
                 with gr.Row(equal_height=True):
-                    metadata = gr.Radio(
-                        [
-                            (t("metadata_keep"), "keep"),
-                            (t("metadata_no_location"), "no-location"),
-                            (t("metadata_strip"), "strip"),
-                        ],
-                        value="keep",
-                        label=t("metadata"),
-                        elem_id="restore-metadata",
-                        scale=3,
-                    )
+                    metadata = pick_metadata("restore")
                     download = download_button()
                 table = score_table("restore")
     asked, outputs = [photo, model, reference], [view, table, download]
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
     changes = [photo.change, reference.change, model.change, again.click]
-    gr.on(changes, want, asked, show_progress="hidden", queue=False, **private)
+    at = gr.Number(visible=False)
+    dated = {"inputs": [*asked, at], "js": "(...given) => [...given.slice(0, -1), Date.now()]"}
+    gr.on(changes, want, show_progress="hidden", queue=False, **dated, **private)
     run = gr.on(
         changes,
         restore_shown,
-        asked,
-        [*outputs, note, notes],
+        outputs=[*outputs, note, notes],
         api_visibility="private",
         trigger_mode="always_last",
         show_progress_on=status,
+        **dated,
         **work,
     )
     stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,
-        outputs=note,
+        at,
+        note,
+        js="() => Date.now()",
         api_visibility="private",
         queue=False,
         show_progress="hidden",
@@ -263,6 +265,7 @@ def restore_tab(work: dict) -> None:
     run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
     examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
+    examples.select(None, js="() => { document.querySelector('#photo').scrollIntoView() }")
 
 
 def chosen(event: gr.SelectData) -> tuple[Path, Path | None]:

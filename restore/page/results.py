@@ -1,6 +1,7 @@
 """Running a model for a visitor: nothing twice, with time left, and a stop that stops."""
 
 import hashlib
+import math
 import os
 import threading
 import time
@@ -49,61 +50,62 @@ class Restored:
 class Runs:
     """What each visitor waits for, so that a run ends as soon as nobody does.
 
-    A run and the request that replaces it travel to the server side by side and may arrive in any
-    order. Hence a visitor does not say "stop what runs" but what is wanted now, and a run goes on
-    while that is itself.
+    A run and the request that says what is wanted now travel to the server side by side and may
+    arrive in any order, or one of them not at all. So each carries the time in the browser (`at`,
+    milliseconds): a run is unwanted once something else was wanted later.
     """
 
     def __init__(self) -> None:
-        self._wanted: dict[tuple, object] = {}
-        self._running: dict[tuple, object] = {}
-        self._ended: dict[tuple, object] = {}
-        self._stopped: dict[tuple, float] = {}
+        self._wanted: dict[tuple, tuple[float, object]] = {}
+        self._stopped: dict[tuple, tuple[float, float]] = {}
+        self._running: dict[tuple, int] = {}
 
-    def want(self, request: gr.Request, place: str, what: object) -> None:
-        """From now on the visitor waits at `place` for `what` and nothing else."""
+    def want(self, request: gr.Request, place: str, what: object, at: float) -> None:
+        """Since `at` the visitor waits at `place` for `what` and nothing else."""
         key = (request.session_hash, place)
-        self._stopped.pop(key, None)
-        if key in self._running or self._ended.get(key) != what:
-            self._wanted[key] = what
-        else:  # it came after its own run had ended
-            self._wanted.pop(key, None)
+        if at >= self._wanted.get(key, (0,))[0]:
+            self._wanted[key] = (at, what)
 
-    def stop(self, request: gr.Request, place: str) -> None:
-        """The visitor waits for nothing at `place`."""
-        key = (request.session_hash, place)
-        self._wanted.pop(key, None)
-        self._stopped[key] = time.monotonic()
-        if key in self._running:
-            self._wanted[key] = Stopped
+    def stop(self, request: gr.Request, place: str, at: float = math.inf) -> None:
+        """Since `at` the visitor waits for nothing at `place`."""
+        self._stopped[request.session_hash, place] = (at, time.monotonic())
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone."""
-        for key in [*self._running, *self._wanted, *self._ended]:
+        for key in [*self._wanted, *self._stopped, *self._running]:
             if key[0] == request.session_hash:
                 self.stop(request, key[1])
-                self._ended.pop(key, None)
-                self._stopped.pop(key, None)
+                if key not in self._running:
+                    self._forget(key)
+
+    def _forget(self, key: tuple) -> None:
+        self._wanted.pop(key, None)
+        self._stopped.pop(key, None)
 
     @contextmanager
     def run(
-        self, request: gr.Request | None, place: str, what: object
+        self, request: gr.Request | None, place: str, what: object, at: float = 0
     ) -> Iterator[Callable[[], bool]]:
-        """Run `what`; yields a question: is it no longer wanted?"""
-        visitor = getattr(request, "session_hash", None)
-        if visitor is None:
-            yield lambda: False
-            return
-        key = (visitor, place)
-        self._running[key] = what
-        if time.monotonic() - self._stopped.pop(key, -BARRED) < BARRED:
-            what = Stopped  # it had been waiting in the browser when the visitor stopped
-        self._wanted.setdefault(key, self._running[key])
+        """Run `what`, asked for `at`; yields a question: is it no longer wanted?"""
+        key = (getattr(request, "session_hash", None), place)
+        started = time.monotonic()
+
+        def unwanted() -> bool:
+            wanted_at, wanted = self._wanted.get(key, (-1, None))
+            stopped_at, stopped = self._stopped.get(key, (-1, 0))
+            if stopped_at > wanted_at and started - stopped < BARRED:
+                return True  # it runs, or had been waiting in the browser, when the visitor stopped
+            return wanted_at > at and wanted != what
+
+        self._running[key] = self._running.get(key, 0) + 1
         try:
-            yield lambda: self._wanted.get(key) != what
+            yield unwanted
         finally:
-            self._wanted.pop(key, None)
-            self._ended[key] = self._running.pop(key, what)
+            self._running[key] -= 1
+            if not self._running[key]:
+                del self._running[key]
+                if self._stopped.get(key, (0,))[0] == math.inf:
+                    self._forget(key)
 
 
 RUNS = Runs()

@@ -15,11 +15,11 @@ from .work import WEIGHTS
 POINTS = 200
 """Points of a curve at most: more cannot be told apart on the page."""
 CURVES = {
-    "psnr": {"val_study_psnr": "the study's blur", "val_psnr": "all blurs"},
-    "ssim": {"val_study_ssim": "the study's blur", "val_ssim": "all blurs"},
-    "loss": {"loss": "training", "val_loss": "validation"},
+    "psnr": ("val_study_psnr", "PSNR (dB), the study's blur"),
+    "ssim": ("val_study_ssim", "SSIM, the study's blur"),
+    "loss": ("val_loss", "L1 loss, all blurs"),
 }
-"""What each plot shows: columns of history.csv, and the names of their lines."""
+"""What each plot shows: a column of history.csv, and its name."""
 
 
 def number(value: float | None, digits: int, sign: str = "") -> str:
@@ -70,15 +70,14 @@ def history(folder: Path) -> list[dict[str, float]]:
     return rows[::-1][::step][::-1]  # the last one is always among them
 
 
-def curve(names: dict[str, str], histories: dict[str, list[dict[str, float]]]) -> gr.LinePlot:
+def curve(column: str, histories: dict[str, list[dict[str, float]]]) -> gr.LinePlot:
     points = [
-        (f"{model}, {line}", row["images"], row[column])
+        (model, row["images"], row[column])
         for model, rows in histories.items()
-        for column, line in names.items()
         for row in rows
         if column in row and "images" in row
     ]
-    table = DataFrame(points, columns=["line", "images", "value"])
+    table = DataFrame(points, columns=["model", "images", "value"])
     return gr.LinePlot(table, visible=bool(points))
 
 
@@ -92,7 +91,7 @@ def fill() -> tuple:
             histories[name] = []
     missing = [name for name, rows in histories.items() if not rows]
     note = t("study_no_curves") + ": " + ", ".join(missing) if missing else ""
-    plots = (curve(names, histories) for names in CURVES.values())
+    plots = (curve(column, histories) for column, _ in CURVES.values())
     return *figures(weights), note, *plots
 
 
@@ -106,19 +105,15 @@ def study_tab(tab: gr.Tab) -> None:
             gr.LinePlot(
                 x="images",
                 y="value",
-                color="line",
+                color="model",
                 title=title,
                 x_title="tiles seen",
-                y_title=title,
+                y_title=" ",
                 height=300,
                 visible=False,
                 elem_id=f"study-{name}",
             )
-            for name, title in (
-                ("psnr", "PSNR (dB)"),
-                ("ssim", "SSIM"),
-                ("loss", "L1 loss"),
-            )
+            for name, (_, title) in CURVES.items()
         ]
     note = gr.Markdown(elem_id="study-note", elem_classes="note")
     tab.select(fill, None, [table, suites, note, *plots], api_visibility="private")
