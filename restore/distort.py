@@ -5,7 +5,7 @@ are float [B, 3, H, W] in [0, 1]; kernels are [B, K, K], K odd, and sum to 1. Bo
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from scipy.fft import next_fast_len
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, interpolate
 
 from .tiling import reflect_pad
 
@@ -61,10 +61,15 @@ def study_kernel(device: torch.device | str = "cpu") -> Tensor:
     return gaussian_kernel(torch.tensor([STUDY_SIGMA], device=device), size=5)
 
 
-def disk_kernel(radius: Tensor) -> Tensor:
-    """Defocus: a disk of `radius` [B] pixels, its edge one pixel soft."""
-    y, x = _grid(_odd(radius.max().item() + 0.5), radius.device)
-    return _normalise((radius[:, None, None] + 0.5 - torch.hypot(x, y)).clamp(0, 1))
+def disk_kernel(radius: Tensor, edge: Tensor | float = 1.0) -> Tensor:
+    """Defocus: a disk of `radius` [B] pixels that fades out over `edge` [B] pixels.
+
+    One pixel is a sharp edge, sampled without aliasing; real lenses blur it further.
+    """
+    edge = torch.as_tensor(edge, device=radius.device).expand(len(radius))
+    y, x = _grid(_odd((radius + edge / 2).max().item()), radius.device)
+    beyond = torch.hypot(x, y) - radius[:, None, None]
+    return _normalise((0.5 - beyond / edge[:, None, None]).clamp(0, 1))
 
 
 def path_kernel(points: Tensor, size: int | None = None) -> Tensor:
@@ -123,15 +128,57 @@ def from_linear(x: Tensor) -> Tensor:
     return torch.where(x <= 0.0031308, x * 12.92, high)
 
 
-def blur(x: Tensor, kernel: Tensor) -> Tensor:
-    """Convolve each photo of [B, C, H, W] with its kernel of [B, K, K], or all with one."""
+def convolve(x: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve each picture of [B, C, H, W], of any values, with its kernel of [B, K, K]."""
     height, width = x.shape[-2:]
     margin = kernel.shape[-1] // 2
     padded = reflect_pad(x, (margin, margin, margin, margin))
     size = [next_fast_len(n, real=True) for n in padded.shape[-2:]]
     spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernel, s=size)[:, None]
     full = torch.fft.irfft2(spectrum, s=size)
-    return full[..., 2 * margin : 2 * margin + height, 2 * margin : 2 * margin + width].clamp(0, 1)
+    return full[..., 2 * margin : 2 * margin + height, 2 * margin : 2 * margin + width]
+
+
+def blur(x: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve each photo of [B, C, H, W] with its kernel of [B, K, K], or all with one."""
+    return convolve(x, kernel).clamp(0, 1)
+
+
+def overexpose(light: Tensor, gain: Tensor) -> Tensor:
+    """Linear light [B, 3, H, W] as it was before the sensor clipped it, up to 1 + `gain` [B].
+
+    Only what is nearly white (0.8 and more) is raised. So lamps and reflexes keep their strength
+    while they are blurred, and leave streaks and disks as in a camera.
+    """
+    white = ((light - 0.8) / 0.2).clamp(0, 1) ** 2
+    return light * (1 + gain[:, None, None, None] * white)
+
+
+MID_GREY = 0.2
+"""Linear light of an sRGB value of about one half."""
+
+
+def sensor_deviation(light: Tensor, sigma: Tensor) -> Tensor:
+    """Standard deviation of a sensor's noise at each pixel of linear light [B, 3, H, W].
+
+    It is `sigma` [B] at mid-grey and grows with the square root of the light, as photons are
+    counted (shot noise); a tenth of sigma is there in the dark too (read noise).
+    """
+    return sigma[:, None, None, None] * (0.01 + light.clamp(min=0) / MID_GREY).sqrt()
+
+
+def sharpen(x: Tensor, amount: Tensor) -> Tensor:
+    """Unsharp mask of radius 1 px and `amount` [B], as cameras apply it to every photo."""
+    soft = blur(x, gaussian_kernel(torch.ones_like(amount[:1])))
+    return (x + amount[:, None, None, None] * (x - soft)).clamp(0, 1)
+
+
+def resample(x: Tensor, factor: float) -> Tensor:
+    """Scale photos down by `factor` and up again, bicubically, as on the way through a website."""
+    size = x.shape[-2:]
+    small = [max(1, round(extent / factor)) for extent in size]
+    small = interpolate(x, small, mode="bicubic", antialias=True)
+    return interpolate(small, size, mode="bicubic").clamp(0, 1)
 
 
 def add_noise(x: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
@@ -145,12 +192,14 @@ def quantise(x: Tensor) -> Tensor:
     return (x.clamp(0, 1) * 255).round() / 255
 
 
-def jpeg(x: Tensor, quality: int) -> Tensor:
-    """Write each photo as JPEG of `quality` 1 to 100 and read it back."""
+def jpeg(x: Tensor, quality: int | Sequence[int]) -> Tensor:
+    """Write each photo as JPEG of `quality` 1 to 100, one for all or one each, and read it back."""
+    qualities = [quality] * len(x) if isinstance(quality, int) else quality
+    photos = (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     written = []
-    for levels in (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy():
+    for levels, one in zip(photos, qualities, strict=True):
         file = io.BytesIO()
-        Image.fromarray(levels).save(file, "JPEG", quality=quality)
+        Image.fromarray(levels).save(file, "JPEG", quality=one)
         written.append(np.asarray(Image.open(file)))
     return torch.from_numpy(np.stack(written)).permute(0, 3, 1, 2).to(x) / 255
 

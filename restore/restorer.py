@@ -1,94 +1,82 @@
-"""From photo to photo: device, precision, tiles, and every conversion between photo and tensor."""
+"""From photo to photo: tiles, working size, and every conversion between photo and tensor."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import tiling
+from .engine import DeviceError, Engine, choose_device, free_memory, is_out_of_memory
 from .models import MODELS
 from .photo import Photo
 from .weights import load_model
+from .working_size import choose_scale, enlarge, shrink
 
-CORE = 960
-"""Side of a tile without its context, in pixels; halved as often as memory runs out."""
-SMALLEST_CORE = 64
+__all__ = ["DeviceError", "Restorer", "choose_device", "load"]
 
+LARGEST_TILE = 2304**2
+"""What a tile reads at most, in pixels; beyond it more memory is of little use."""
+SMALLEST_TILE = 128**2
+SHARE = 0.6
+"""Of the memory that is free, this much may go into one tile."""
+TILE_BYTES = 1_800_000_000
+"""A tile on the CPU takes no more, so that 48 megapixels are restored within 3 GB."""
+QUIET: Callable[[float], None] = lambda share: None  # noqa: E731
 
-class DeviceError(Exception):
-    """The device asked for is not there; the message says what there is."""
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """ "auto" (the GPU where there is one), "cpu", "cuda" or "mps". Raises DeviceError."""
-    usable = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if device == "auto":
-        return torch.device(next(name for name, there in usable.items() if there))
-    if not usable.get(device.split(":")[0], False):
-        there = ", ".join(name for name in usable if usable[name])
-        raise DeviceError(f"There is no device {device!r} here. Choose one of: auto, {there}.")
-    return torch.device(device)
-
-
-def choose_precision(device: torch.device) -> torch.dtype:
-    """bf16 where the processor computes in it, else fp32."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    if device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False):
-        return torch.bfloat16
-    return torch.float32
-
-
-def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """Fold each BatchNorm into the convolution before it: the same function, fewer passes."""
-    for module in model.modules():
-        if isinstance(module, nn.Sequential):
-            for i in range(len(module) - 1):
-                if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
-                    module[i] = fuse_conv_bn_eval(module[i], module[i + 1])
-                    module[i + 1] = nn.Identity()
-    return model
+Scale = Literal["auto"] | float
 
 
 class Restorer:
-    """A model on a device, ready to restore photos of any size.
+    """A model on a device, ready to restore photos of any size, by several threads at a time.
 
     >>> restorer = load("unet-512")                                    # doctest: +SKIP
     >>> restorer.restore(Image.open("blurred.jpg")).save("clear.png")  # doctest: +SKIP
     """
 
-    def __init__(self, name: str, model: nn.Module, device: torch.device):
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        device: torch.device,
+        precision: torch.dtype | None = None,
+    ):
         self.name, self.spec, self.device = name, MODELS[name], device
-        self.precision = choose_precision(device)
-        self.core = CORE
-        model = fold_batch_norm(model.eval()).requires_grad_(False)
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.engine = Engine(model, device, precision)
+        self.tile = LARGEST_TILE
+        """What a tile may read at most, in pixels; halved for good when memory runs out."""
 
     def __repr__(self) -> str:
         return f"Restorer({self.name} on {self.device}, {str(self.precision).split('.')[-1]})"
 
+    @property
+    def precision(self) -> torch.dtype:
+        """In what the network computes: bf16 or fp32."""
+        return self.engine.precision
+
     def restore(
         self,
         photo: Photo | Image.Image | np.ndarray,
-        progress: Callable[[float], None] = lambda share: None,
+        progress: Callable[[float], None] = QUIET,
+        scale: Scale = "auto",
     ) -> Photo | Image.Image | np.ndarray:
         """Restore a photo; the result has the same type, mode and size.
 
         `photo` is a `Photo`, a PIL image of any mode, or a uint8 or uint16 array [H, W], [H, W, 3]
         or [H, W, 4] (the fourth channel, alpha, is kept as it is). Grey photos stay grey.
-        `progress` is called with the share done, 0 to 1. Raises TypeError or ValueError.
+        `progress` is called with the share done, 0 to 1; what it raises ends the work and comes
+        through. `scale` is the working size: at 0.5 or 0.25 the network sees the photo so much
+        smaller and corrects what is visible there, which helps where the blur is wider than it can
+        see; "auto" takes what `choose_scale` says. Raises TypeError, ValueError or MemoryError.
         """
+        if scale != "auto" and scale not in (1, 0.5, 0.25):
+            raise ValueError(f'The scale is "auto", 1, 0.5 or 0.25, not {scale!r}.')
         if isinstance(photo, Photo):
-            return self._restore_photo(photo, progress)
+            return self._restore_photo(photo, progress, scale)
         if isinstance(photo, Image.Image):
-            return self._restore_image(photo, progress)
+            return self._restore_image(photo, progress, scale)
         if not isinstance(photo, np.ndarray) or photo.dtype not in (np.uint8, np.uint16):
             kind = getattr(photo, "dtype", type(photo).__name__)
             raise TypeError(f"Expected a PIL image or a uint8 or uint16 array, got {kind}.")
@@ -97,20 +85,24 @@ class Restorer:
                 f"Expected an array [H, W], [H, W, 3] or [H, W, 4], got {list(photo.shape)}."
             )
         if photo.shape[2:] == (4,):
-            whole = self._restore_photo(Photo(photo[..., :3], photo[..., 3]), progress)
+            whole = self._restore_photo(Photo(photo[..., :3], photo[..., 3]), progress, scale)
             return np.dstack([whole.colours, whole.alpha])
-        return self._restore_pixels(photo, progress)
+        return self._restore_pixels(photo, progress, scale)
 
-    def _restore_photo(self, photo: Photo, progress: Callable[[float], None]) -> Photo:
+    def _restore_photo(
+        self, photo: Photo, progress: Callable[[float], None], scale: Scale
+    ) -> Photo:
         """Alpha stays as it is, and so do the colours that it hides."""
-        restored = self._restore_pixels(photo.opaque_colours(), progress)
+        restored = self._restore_pixels(photo.opaque_colours(), progress, scale)
         if photo.alpha is not None:
             hidden = photo.alpha == 0
             restored[hidden] = photo.colours[hidden]
         return photo.with_colours(restored)
 
-    def _restore_image(self, image: Image.Image, progress: Callable[[float], None]) -> Image.Image:
-        restored = self._restore_photo(Photo.from_image(image), progress).to_image()
+    def _restore_image(
+        self, image: Image.Image, progress: Callable[[float], None], scale: Scale
+    ) -> Image.Image:
+        restored = self._restore_photo(Photo.from_image(image), progress, scale).to_image()
         if image.mode == "P":
             restored = restored.quantize(256, method=Image.Quantize.FASTOCTREE)
         elif restored.mode != image.mode:
@@ -118,60 +110,88 @@ class Restorer:
         restored.info = dict(image.info)
         return restored
 
-    def _restore_pixels(self, pixels: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
+    def _restore_pixels(
+        self, pixels: np.ndarray, progress: Callable[[float], None], scale: Scale
+    ) -> np.ndarray:
         """uint8 or uint16 [H, W] or [H, W, 3] -> the same."""
-        grey = pixels.ndim == 2 or bool(
-            (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
-        )
-        source = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, -1)
-        tensor = torch.tensor(source).permute(2, 0, 1)
-        scale = 255 if pixels.dtype == np.uint8 else 65535
+        scale = choose_scale(pixels) if scale == "auto" else scale
+        if scale < 1:
+            small = shrink(pixels, scale)
+            restored = self._restore_full(small, progress)
+            return enlarge(pixels, small, restored)
+        return self._restore_full(pixels, progress)
+
+    def _restore_full(self, pixels: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
+        """At full size, with tiles as large as memory allows."""
+        area = min(self.tile, self._fitting_tile())
         while True:
+            plan = self.plan(*pixels.shape[:2], area)
             try:
-                restored = self._restore_tiles(tensor, scale, grey, progress)
-                break
-            except torch.OutOfMemoryError:
+                return self._restore_tiles(pixels, plan, progress)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-                if self.core // 2 < SMALLEST_CORE:
-                    self.core = CORE  # there may be room for the next photo
-                    raise MemoryError(
-                        f"{self.name} does not fit into the memory of {self.device}. Close other "
-                        "programs, choose a smaller model, or restore on the CPU."
-                    ) from None
-                self.core //= 2
-        result = restored.permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(result[..., 0] if pixels.ndim == 2 else result)
+            area = max((r.high - r.low) * (c.high - c.low) for r, c in plan) // 2
+            if area < SMALLEST_TILE:
+                self.tile = LARGEST_TILE  # there may be room for the next photo
+                raise MemoryError(
+                    f"{self.name} does not fit into the memory of {self.device}. Close other "
+                    "programs, choose a smaller model, or restore on the CPU."
+                )
+            self.tile = area
+
+    def plan(
+        self, height: int, width: int, area: int | None = None
+    ) -> list[tuple[tiling.Span, tiling.Span]]:
+        """The tiles of a photo of this size, none reading more than `area` pixels if it can be."""
+        area = area or min(self.tile, self._fitting_tile())
+        return tiling.tiles(height, width, area, self.spec.context, self.spec.multiple)
+
+    def _fitting_tile(self) -> int:
+        """How many pixels a tile may read for its activations to fit into the memory now free."""
+        room = SHARE * free_memory(self.device)
+        if self.device.type != "cuda":
+            room = min(room, TILE_BYTES)
+        return max(SMALLEST_TILE, int(room / (self.spec.alive * self.precision.itemsize)))
 
     @torch.inference_mode()
     def _restore_tiles(
-        self, photo: Tensor, scale: int, grey: bool, progress: Callable[[float], None]
-    ) -> Tensor:
-        """[3, H, W] in 0..scale -> the same, one tile at a time."""
-        restored = torch.empty_like(photo)
-        plan = list(
-            tiling.tiles(*photo.shape[1:], self.core, self.spec.context, self.spec.multiple)
+        self,
+        pixels: np.ndarray,
+        plan: list[tuple[tiling.Span, tiling.Span]],
+        progress: Callable[[float], None],
+    ) -> np.ndarray:
+        """One tile at a time; photo and result are each held once, in their own dtype."""
+        grey = pixels.ndim == 2 or bool(
+            (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
         )
+        photo = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+        photo = photo.expand(3, *photo.shape) if photo.ndim == 2 else photo.permute(2, 0, 1)
+        restored = np.empty(pixels.shape, pixels.dtype)
         for done, (row, column) in enumerate(plan):
             progress(done / len(plan))
-            tile = tiling.read(photo, row, column).to(self.device).float() / scale
-            rows = slice(row.start - row.low, row.stop - row.low)
-            columns = slice(column.start - column.low, column.stop - column.low)
-            output = self._run(tile[None])[0, :, rows, columns]
-            if grey:
-                output = output.mean(0, keepdim=True).expand_as(output)
-            levels = (output.clamp(0, 1) * scale).round().cpu().numpy()
-            restored[:, row.start : row.stop, column.start : column.stop] = torch.from_numpy(
-                levels.astype(np.uint8 if scale == 255 else np.uint16)
-            )
+            levels = self._restore_tile(tiling.read(photo, row, column), grey)
+            inside = levels[
+                row.start - row.low : row.stop - row.low,
+                column.start - column.low : column.stop - column.low,
+            ]
+            part = restored[row.start : row.stop, column.start : column.stop]
+            part[...] = inside if pixels.ndim == 3 else inside[..., 0]
         progress(1.0)
         return restored
 
-    def _run(self, x: Tensor) -> Tensor:
-        """The network on [B, 3, H, W] in [0, 1], sides already multiples: fp32 in, fp32 out."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        fast = self.precision != torch.float32
-        with torch.autocast(self.device.type, self.precision, enabled=fast):
-            return self.model(x).float()
+    def _restore_tile(self, tile: Tensor, grey: bool) -> np.ndarray:
+        """uint8 or uint16 [3, H, W] -> the same as [H, W, 3]."""
+        top = 255 if tile.dtype == torch.uint8 else 65535
+        output = self.engine(tile.to(self.device).float()[None] / top)[0]
+        if grey:
+            output = output.mean(0, keepdim=True).expand_as(output)
+        levels = output.clamp(0, 1).mul(top).round().permute(1, 2, 0)
+        if top == 255:
+            return levels.to(torch.uint8).cpu().numpy()
+        return levels.cpu().numpy().astype(np.uint16)
 
 
 def load(name: str = "unet-512", weights: str | None = None, device: str = "auto") -> Restorer:

@@ -1,6 +1,5 @@
 """Where tiles lie, and how a photo continues beyond its border."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,8 @@ from torch import Tensor
 
 BORDER = 16
 """How far a photo is continued beyond its border for the network to see, in pixels."""
+SMALLEST = 64
+"""Side of the smallest tile without its context, in pixels."""
 
 
 def _reflected(size: int, before: int, after: int, device: torch.device) -> Tensor:
@@ -68,12 +69,31 @@ def spans(size: int, core: int, context: int, multiple: int) -> list[Span]:
 
 
 def tiles(
-    height: int, width: int, core: int, context: int, multiple: int
-) -> Iterator[tuple[Span, Span]]:
-    """Rows and columns of the tiles of a photo of `height` x `width` pixels, from the top left."""
-    for row in spans(height, core, context, multiple):
-        for column in spans(width, core, context, multiple):
-            yield row, column
+    height: int, width: int, area: int, context: int, multiple: int
+) -> list[tuple[Span, Span]]:
+    """Rows and columns of the tiles of a photo of `height` x `width` pixels, from the top left.
+
+    Of all grids whose tiles read at most `area` pixels each, the one that reads least in all. Where
+    even the smallest tiles read more, those.
+    """
+    margin = 2 * (context + multiple)
+    grids = []
+    for columns in _cuts(width, multiple):
+        across = spans(width, columns, context, multiple)
+        widest = max(span.high - span.low for span in across)
+        core = min(height, max(SMALLEST, area // widest - margin))
+        down = spans(height, core, context, multiple)
+        tallest = max(span.high - span.low for span in down)
+        read = sum(s.high - s.low for s in across) * sum(s.high - s.low for s in down)
+        grids.append((max(area, widest * tallest), read, len(grids), down, across))
+    *_, down, across = min(grids)
+    return [(row, column) for row in down for column in across]
+
+
+def _cuts(size: int, multiple: int) -> list[int]:
+    """Sides of the tiles to consider for a line of `size` pixels: whole, halves, thirds, ..."""
+    most = max(1, size // max(SMALLEST, multiple))
+    return [-(-size // n) for n in range(1, most + 1)]
 
 
 def read(pixels: Tensor, row: Span, column: Span) -> Tensor:

@@ -12,8 +12,10 @@ import pytest
 import torch
 from PIL import Image
 from running import Running, running
+from skimage import data
 
 from restore.photo import decode
+from train import tiles
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "assets" / "examples"
@@ -118,3 +120,25 @@ def cat(tmp_path_factory) -> Pair:
     with Image.open(EXAMPLES / "cat.jpg") as image:
         image.crop(box).save(pair.clear)
     return pair
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """Eight real photos, two of them for validation, and one twice."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "train").mkdir()
+    (folder / "val").mkdir()
+    for name in ("astronaut", "chelsea", "coffee", "rocket", "brick", "grass"):
+        Image.fromarray(getattr(data, name)()).save(folder / "train" / f"{name}.png")
+    for name in ("gravel", "hubble_deep_field"):
+        Image.fromarray(getattr(data, name)()).save(folder / "val" / f"{name}.png")
+    shutil.copy(folder / "train" / "coffee.png", folder / "train" / "coffee-again.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiled(photos, tmp_path_factory) -> Path:
+    """Tiles of them, 96 to train on and 4 to validate with."""
+    out = tmp_path_factory.mktemp("tiles")
+    tiles.make(photos, out, train=96, val=4)
+    return out

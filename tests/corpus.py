@@ -190,6 +190,7 @@ BOTH16 = np.dstack([COLOUR16, ALPHA16])
 PREMULTIPLIED = np.dstack(
     [(COLOUR16 * (ALPHA16[..., None] / 65535)).round().astype(np.uint16), ALPHA16]
 )
+TEN_BIT_AVIF = imagecodecs.avif_encode(COLOUR16 >> 6, level=95, bitspersample=10)
 WHERE = {"exif": True, "location": True}
 
 
@@ -332,7 +333,14 @@ def good() -> list[Odd]:
         Odd("colour16-zip.tif", tiff(COLOUR16, compression="zlib", predictor=True), COLOUR16),
         Odd("big-endian.tif", tiff(COLOUR16, byteorder=">"), COLOUR16),
         Odd("big.tif", tiff(COLOUR, bigtiff=True), COLOUR),
+        Odd(
+            "big16.tif",
+            tiff(COLOUR16, bigtiff=True, extratags=[(270, 2, 0, "a cat", True)]),
+            COLOUR16,
+            holds={"exif": True},
+        ),
         Odd("planes16.tif", tiff(np.moveaxis(COLOUR16, -1, 0), planarconfig="separate"), COLOUR16),
+        Odd("tiles.tif", tiff(COLOUR, tile=(16, 32)), COLOUR),
         Odd("tiles16.tif", tiff(COLOUR16, tile=(16, 32)), COLOUR16),
         Odd("alpha16.tif", tiff(BOTH16, extrasamples=["unassalpha"]), COLOUR16, ALPHA16),
         Odd(
@@ -384,6 +392,7 @@ def good() -> list[Odd]:
         Odd(
             "animated.avif", pil(COLOUR, quality=95, save_all=True), COLOUR, off=6, note="Animated"
         ),
+        Odd("ten-bit.avif", raw(TEN_BIT_AVIF), COLOUR, off=4, note="10 or 12 bits"),
         Odd("dot.png", pil(COLOUR[:1, :1]), COLOUR[:1, :1]),
         Odd(
             "wide.png",

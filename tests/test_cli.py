@@ -1,13 +1,22 @@
 """The command lines, called as a person calls them."""
 
+import csv
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES
+from conftest import EXAMPLES, ROOT
 from typer.testing import CliRunner
 
+from restore import batch
 from restore.__main__ import app
+from restore.claims import Claims
 from restore.metrics import psnr
 from restore.photo import decode
 from train.__main__ import app as train_app
@@ -71,6 +80,139 @@ def test_the_input_is_not_overwritten_by_its_own_result(photos):
     assert (photos / "cat.png").read_bytes() == before
 
 
+def test_two_photos_with_one_result_are_a_wrong_call(photos, tmp_path):
+    (photos / "cat.png").rename(photos / "coffee.png")
+    both = [photos / "coffee.png", photos / "below"]
+    result = call("run", *both, "--out", tmp_path / "out", *FAST)
+    assert result.exit_code == 2
+    assert "would both become" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_overwriting_spares_the_input(photos):
+    before = (photos / "cat.png").read_bytes()
+    result = call("run", photos, "--out", photos, "--overwrite", *FAST)
+    assert result.exit_code == 2
+    assert "its own result" in result.output
+    assert (photos / "cat.png").read_bytes() == before
+
+
+def test_results_within_the_folder_are_not_restored_again(photos):
+    assert call("run", photos, "--out", photos / "done", *FAST).exit_code == 0
+    result = call("run", photos, "--out", photos / "done", *FAST)
+    assert result.exit_code == 0
+    assert sorted(p.name for p in photos.rglob("*.png")) == 2 * ["cat.png"] + 2 * ["coffee.png"]
+    assert result.output.count("is there already") == 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_the_report_says_what_was_done_and_survives_a_second_run(photos, tmp_path, suffix):
+    (photos / "bad.jpg").write_text("no photo")
+    path = tmp_path / f"report{suffix}"
+    clear = tmp_path / "clear" / "below"
+    clear.mkdir(parents=True)
+    shutil.copy(EXAMPLES / "coffee.jpg", clear / "coffee.png")
+
+    def read():
+        text = path.read_text()
+        rows = json.loads(text) if suffix == ".json" else csv.DictReader(text.splitlines())
+        return {row["photo"]: row for row in rows}
+
+    arguments = ["run", photos, "--out", tmp_path / "out", "--report", path, *FAST]
+    arguments += ["--reference", clear.parent]
+    assert call(*arguments).exit_code == 1
+    first = read()
+    coffee = first[str(photos / "below" / "coffee.png")]
+    assert [float(coffee[key]) for key in ("width", "height", "scale")] == [448, 299, 1]
+    assert 0 < float(coffee["sharpness_before"]) < float(coffee["sharpness_after"]) < 1
+    assert 20 < float(coffee["psnr_before"]) < float(coffee["psnr_after"]) < 45
+    assert first[str(photos / "bad.jpg")]["status"] == "failed"
+    (photos / "bad.jpg").unlink()
+    assert call(*arguments).exit_code == 0
+    assert read()[str(photos / "below" / "coffee.png")] == coffee
+
+
+def test_a_foreign_report_is_left_alone(photos, tmp_path):
+    (tmp_path / "mine.json").write_text("[1, 2]")
+    report = tmp_path / "mine.json"
+    result = call("run", photos, "--out", tmp_path / "out", "--report", report, *FAST)
+    assert result.exit_code == 2
+    assert "is no report of ours" in result.output
+    assert report.read_text() == "[1, 2]"
+
+
+def test_stopping_keeps_what_is_done(photos, tmp_path, monkeypatch):
+    out, restore = tmp_path / "out", batch.Batch._restore
+
+    def interrupted(self, job, *rest):
+        if job.source.name == "coffee.png":
+            signal.raise_signal(signal.SIGINT)
+        return restore(self, job, *rest)
+
+    (photos / "a.png").write_bytes((photos / "cat.png").read_bytes())
+    monkeypatch.setattr(batch.Batch, "_restore", interrupted)
+    result = call("run", photos, "--out", out, *FAST)
+    assert result.exit_code == 130
+    assert "goes on where it was stopped" in result.output
+    assert [p.name for p in out.rglob("*") if p.is_file()] == ["a.png"]
+    monkeypatch.undo()
+    assert call("run", photos, "--out", out, *FAST).exit_code == 0
+    assert len([p for p in out.rglob("*") if p.is_file()]) == 3
+
+
+def test_working_size_is_said(photos, tmp_path):
+    result = call("run", photos / "cat.png", "--out", tmp_path, "--scale", "50", *FAST)
+    assert "at 50%" in result.output
+
+
+def test_processes_share_a_folder_and_one_may_die(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    small = decode(EXAMPLES / "cat-study.png").to_image().crop((0, 0, 128, 128))
+    for i in range(12):
+        small.save(photos / f"{i}.png")
+
+    def rank(number: int, name: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "restore", "run", photos, "--out", out, *FAST]
+        command += ["--report", tmp_path / f"{name}.json"]
+        environment = {**os.environ, "RANK": str(number), "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+
+    victim = rank(0, "victim")
+    while not list(out.glob(".*.claim")):
+        assert victim.poll() is None
+        time.sleep(0.01)
+    victim.kill()
+    victim.wait()
+    assert list(out.glob(".*.claim"))
+    done = {p.name for p in out.glob("*.png")}
+    ranks = [rank(0, "after"), rank(1, "after")]
+    assert [process.wait(120) for process in ranks] == [0, 0]
+    rows = [r for i in (0, 1) for r in json.loads((tmp_path / f"after-{i}.json").read_text())]
+    restored = [os.path.basename(row["photo"]) for row in rows if row["status"] == "restored"]
+    assert sorted([*done, *restored]) == sorted(f"{i}.png" for i in range(12))
+    assert sorted(p.name for p in out.iterdir()) == sorted(f"{i}.png" for i in range(12))
+
+
+def test_a_claim_holds_while_its_owner_lives(tmp_path):
+    target = tmp_path / "photo.png"
+    with Claims() as first, Claims() as second:
+        assert first.take(target)
+        assert not second.take(target)
+        first.release(target)
+        assert second.take(target)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_claim_of_a_silent_machine_is_taken_over(tmp_path):
+    target, claim = tmp_path / "photo.png", tmp_path / ".photo.png.claim"
+    claim.write_text("elsewhere 1 token")
+    with Claims() as claims:
+        assert not claims.take(target)
+        os.utime(claim, (time.time() - 500,) * 2)
+        assert claims.take(target)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -78,6 +220,8 @@ def test_the_input_is_not_overwritten_by_its_own_result(photos):
         (["nowhere.png", "--device", "cuda:9"], "is not one of"),
         (["nowhere.png", "--model", "magic"], "is not one of"),
         (["nowhere.png", "--reference", "/nowhere"], "does not exist"),
+        (["nowhere.png", "--report", "report.txt"], "must end in .csv or .json"),
+        (["nowhere.png", "--scale", "33"], "is not one of"),
     ],
 )
 def test_a_wrong_call_exits_with_two(arguments, sentence, tmp_path):

@@ -192,16 +192,35 @@ def test_metrics_lie_beside_the_weights_and_are_theirs(photos, weights):
     run("seed")
     metrics = run("clean")
     assert metrics["model"] == "cnn"
-    assert metrics["photos"] == 3
     assert metrics["sha256"] == read_config(weights / "cnn")["sha256"]
     assert set(metrics["suites"]) == {"seed", "clean"}
-    assert set(metrics["suites"]["seed"]) == {"psnr", "ssim", "input_psnr", "input_ssim"}
+    assert set(metrics["suites"]["seed"]) == {
+        "photos",
+        "psnr",
+        "ssim",
+        "input_psnr",
+        "input_ssim",
+    }
+    assert metrics["suites"]["seed"]["photos"] == 3
     assert metrics["suites"]["clean"]["input_psnr"] == CAP
 
     save_model(MODELS["cnn"].build(), "cnn", weights)
     assert set(run("gaussian")["suites"]) == {"gaussian"}
     path.write_text("{")
     assert set(run("heavy")["suites"]) == {"heavy"}
+
+
+def test_what_plain_opponents_score_lies_above_the_weights(photos, weights):
+    """Of several runs the last counts, suite by suite."""
+    (photos.parent / "validation").mkdir(exist_ok=True)
+    Image.fromarray(data.astronaut()[:64, :64]).save(photos.parent / "validation" / "a.png")
+    call = {"validation": photos.parent / "validation", "write": True, "limit": 1}
+    shown = evaluate([], weights, [photos], ["clean", "seed"], **call)
+    evaluate(["cnn"], weights, [photos], ["clean"], **call)
+    written = json.loads((weights / "opponents.json").read_text())
+    assert set(written) == {"clean", "seed"}
+    assert written["seed"]["rows"] == shown["seed"]["rows"]
+    assert [row["name"] for row in written["clean"]["rows"]] == ["input", "unsharp mask"]
 
 
 def test_a_limited_run_sees_the_inputs_of_a_full_one(photos):
@@ -239,7 +258,6 @@ def test_real_pairs_by_name(photos, tmp_path, capsys):
         ({"photos": ["broken"]}, "bad.png: it is not a photo"),
         ({"photos": ["tiny"]}, "has a side under 16"),
         ({"limit": 0}, "at least 1 photo"),
-        ({"limit": 1, "write": True}, "only for all photos"),
         ({"weights": "org/repo", "write": True}, "a local folder"),
         ({"validation": "photos/more"}, "must not be among"),
         ({"levin": "photos/chelsea.png"}, "cannot be read as"),

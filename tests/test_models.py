@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from restore.engine import fold_batch_norm
 from restore.models import MODELS, PatchGAN, UNet, count_parameters
-from restore.restorer import fold_batch_norm
 from train.widen import widen_unet
 
 PARAMETERS = {"unet-512": 7_766_051, "unet-1024": 31_043_651, "cnn": 83_715}

@@ -60,6 +60,19 @@ def test_formats_without_profiles_get_srgb(suffix, tmp_path):
     assert np.abs(again.levels().mean((0, 1)) - p3_to_srgb(COLOUR).mean((0, 1))).max() < 1
 
 
+def test_profiles_that_cannot_be_used_are_left_out(tmp_path):
+    for start in (200, 300, 400):
+        broken = P3[:128] + P3[128:start] + b"\xff" * (len(P3) - start)
+        Image.fromarray(COLOUR).save(tmp_path / "a.png", icc_profile=broken)
+        photo = decode(tmp_path / "a.png")
+        if photo.profile is None:
+            assert photo.notes == ("Its colour profile is not for its pixels and is left out.",)
+        assert photo.levels().shape == COLOUR.shape
+    inks = Image.fromarray(COLOUR).convert("CMYK")
+    inks.save(tmp_path / "a.tif", icc_profile=corpus.cmyk_profile()[:300])
+    assert np.abs(decode(tmp_path / "a.tif").levels().astype(int) - COLOUR).max() <= 1
+
+
 def test_srgb_with_a_profile_is_left_alone():
     assert np.array_equal(Photo(COLOUR, profile=SRGB).levels(), COLOUR)
 

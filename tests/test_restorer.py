@@ -1,15 +1,21 @@
 """From photo to photo, with the real weights."""
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from restore import MODELS, load, tiling
+from restore import MODELS, Restorer, load
+from restore.engine import DeviceError, Engine, NNPACKConv2d, free_memory
 from restore.metrics import psnr
-from restore.restorer import DeviceError
+from restore.restorer import TILE_BYTES
+from restore.weights import load_model
+from restore.working_size import choose_scale, enlarge, shrink
 
 names = pytest.mark.parametrize("name", MODELS)
 UNHARMED = {"unet-512": 40, "unet-1024": 40, "cnn": 33, "gan": 36}
@@ -49,11 +55,11 @@ def test_deterministic(name, blurred):
 @names
 def test_tiles_equal_the_whole_photo(name, blurred):
     """At most one level apart on 99.9 % of the values, nowhere more than three."""
-    restorer = load(name, device="cpu")
-    restorer.precision = torch.float32
+    restorer = Restorer(name, load_model(name), torch.device("cpu"), torch.float32)
+    assert len(restorer.plan(*blurred.shape[:2])) == 1
     whole = restorer.restore(blurred).astype(int)
-    restorer.core = 96
-    assert len(list(tiling.tiles(*blurred.shape[:2], 96, restorer.spec.context, 16))) > 8
+    restorer.tile = (96 + 2 * restorer.spec.context) ** 2
+    assert len(restorer.plan(*blurred.shape[:2])) >= 9
     difference = np.abs(restorer.restore(blurred) - whole)
     assert (difference <= 1).mean() >= 0.999
     assert difference.max() <= 3
@@ -73,11 +79,11 @@ def test_any_size(name, size, blurred):
     height=st.integers(1, 90),
     width=st.integers(1, 90),
     mode=st.sampled_from(MODES),
-    core=st.sampled_from([16, 48, 960]),
+    tile=st.sampled_from([64**2, 208**2, 2000**2]),
 )
-def test_any_mode_and_size_come_back_the_same(height, width, mode, core):
+def test_any_mode_and_size_come_back_the_same(height, width, mode, tile):
     restorer = load_once()
-    restorer.core = core
+    restorer.tile = tile
     rng = np.random.default_rng(height * 100 + width)
     if mode == "I;16":
         photo = Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
@@ -119,6 +125,7 @@ def test_sixteen_bits_are_kept(small, blurred):
 
 def test_array_with_alpha(small, blurred):
     alpha = np.arange(blurred[..., 0].size).reshape(blurred.shape[:2]).astype(np.uint8)
+    alpha = np.maximum(alpha, 1)  # nothing is hidden, so all is restored
     restored = small.restore(np.dstack([blurred, alpha]))
     assert np.array_equal(restored[..., 3], alpha)
     assert np.array_equal(restored[..., :3], small.restore(blurred))
@@ -128,31 +135,174 @@ def test_array_and_image_give_the_same(small, blurred):
     assert np.array_equal(small.restore(Image.fromarray(blurred)), small.restore(blurred))
 
 
-def test_progress_rises_to_one(small, blurred):
-    seen = []
-    small.core = 128
-    small.restore(blurred, seen.append)
-    small.core = 960
+def test_progress_rises_to_one(blurred):
+    restorer, seen = load("cnn"), []
+    restorer.tile = 160**2
+    restorer.restore(blurred, seen.append)
     assert seen == sorted(seen)
     assert len(seen) > 4
     assert seen[-1] == 1
 
 
-def test_running_out_of_memory_halves_the_tiles(blurred, monkeypatch):
+def test_what_progress_raises_ends_the_work_and_nothing_else(blurred):
+    class CancelledError(Exception):
+        pass
+
+    def cancel(share):
+        if share:
+            raise CancelledError
+
     restorer = load("cnn")
-    whole, run = restorer.restore(blurred), restorer._run
+    whole, restorer.tile = restorer.restore(blurred), 160**2
+    with pytest.raises(CancelledError):
+        restorer.restore(blurred, cancel)
+    assert np.abs(restorer.restore(blurred).astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+    ids=["cuda", "python", "cpu"],
+)
+def test_running_out_of_memory_halves_the_tiles(blurred, monkeypatch, error):
+    restorer = load("cnn")
+    whole, engine, asked = restorer.restore(blurred), restorer.engine, []
 
     def cramped(x):
-        if x.shape[-1] > 200:
-            raise torch.OutOfMemoryError
-        return run(x)
+        asked.append(x.shape[-1] * x.shape[-2])
+        if asked[-1] > 40_000:
+            raise error
+        return engine(x)
 
-    monkeypatch.setattr(restorer, "_run", cramped)
+    cramped.precision = engine.precision
+    monkeypatch.setattr(restorer, "engine", cramped)
     assert np.abs(restorer.restore(blurred).astype(int) - whole).max() <= 1
-    assert restorer.core < 200
-    monkeypatch.setattr(restorer, "_run", lambda x: cramped(x.repeat(1, 1, 1, 99)))
+    failed = [area for area in asked if area > 40_000]
+    assert all(b <= a / 2 for a, b in pairwise(failed))
+    done = len(asked)
+    restorer.restore(blurred)
+    assert max(asked[done:]) <= 40_000  # it remembers
+
+
+def test_too_little_memory_is_said(blurred, monkeypatch):
+    def hopeless(x):
+        raise torch.OutOfMemoryError
+
+    restorer = load("cnn")
+    hopeless.precision = torch.float32
+    monkeypatch.setattr(restorer, "engine", hopeless)
     with pytest.raises(MemoryError, match="does not fit"):
         restorer.restore(blurred)
+
+
+def test_other_errors_come_through(blurred, monkeypatch):
+    def broken(x):
+        raise RuntimeError("something else")
+
+    restorer = load("cnn")
+    broken.precision = torch.float32
+    monkeypatch.setattr(restorer, "engine", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        restorer.restore(blurred)
+
+
+def test_tiles_fit_into_the_memory_that_is_free(small, monkeypatch):
+    """A photo of 48 megapixels with unet-1024: little memory, small tiles; never over the limit."""
+    restorer = Restorer("unet-1024", torch.nn.Identity(), torch.device("cpu"), torch.float32)
+
+    def largest(free):
+        monkeypatch.setattr("restore.restorer.free_memory", lambda device: free)
+        read = [(r.high - r.low) * (c.high - c.low) for r, c in restorer.plan(6000, 8000)]
+        return max(read) * restorer.spec.alive * 4
+
+    assert largest(10**9) <= 6 * 10**8
+    assert 10**9 < largest(10**11) <= TILE_BYTES
+
+
+def test_free_memory_is_below_the_limit_of_the_container(tmp_path, monkeypatch):
+    free = free_memory(torch.device("cpu"))
+    assert 2**20 < free < 2**45
+    (tmp_path / "max").write_text("1000000\n")
+    (tmp_path / "current").write_text("400000\n")
+    monkeypatch.setattr("restore.engine.CGROUPS", ((tmp_path / "max", tmp_path / "current"),))
+    assert free_memory(torch.device("cpu")) == 600_000
+    (tmp_path / "max").write_text("max\n")
+    assert free_memory(torch.device("cpu")) > 600_000
+
+
+def test_two_threads_share_a_restorer(small, blurred):
+    photos = [np.ascontiguousarray(blurred[y : y + 90, :100]) for y in (0, 50, 100, 150)]
+    expected = [small.restore(photo) for photo in photos]
+    with ThreadPoolExecutor(2) as pool:
+        for got, alone in zip(pool.map(small.restore, photos), expected, strict=True):
+            assert np.array_equal(got, alone)
+
+
+@pytest.mark.parametrize("name", ["gan", "cnn"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_nnpack_computes_the_same(name, batch, monkeypatch):
+    """Where it is not the default, too, so that it is tested on every machine that has it."""
+    if not torch.backends.nnpack.is_available():
+        pytest.skip("torch comes without NNPACK here")
+    x = torch.rand(batch, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    plain = load_model(name)(x)
+    monkeypatch.setattr("restore.engine.nnpack_wins", lambda device: True)
+    engine = Engine(load_model(name), torch.device("cpu"), torch.float32)
+    assert any(isinstance(m, NNPACKConv2d) for m in engine.model.modules())
+    assert (engine(x) - plain).abs().max() < 1e-4
+
+
+def test_bf16_stays_within_half_a_level_of_the_photo(blurred):
+    """The weights are rounded, the photo is not: where nothing is to do, nothing changes."""
+    x = torch.from_numpy(blurred[:32, :32].copy()).permute(2, 0, 1)[None].float() / 255
+    plain = load_model("gan")(x)
+    fast = Engine(load_model("gan"), torch.device("cpu"), torch.bfloat16)(x)
+    assert fast.dtype == torch.float32
+    assert (fast - plain).abs().mean() < 0.5 / 255
+    assert (fast - plain).abs().max() < 4 / 255
+    idle = Engine(MODELS["gan"].build(), torch.device("cpu"), torch.bfloat16)
+    assert torch.equal(idle(x), x)
+
+
+def gaussian(photo, sigma):
+    return np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma)))
+
+
+@pytest.mark.parametrize(("sigma", "scale"), [(0, 1), (1.1, 1), (1.6, 1), (4, 0.5), (9, 0.25)])
+def test_the_working_size_follows_the_blur(clear, sigma, scale):
+    photo = gaussian(clear, sigma) if sigma else clear
+    assert choose_scale(photo) == scale
+    assert choose_scale(photo.astype(np.uint16) * 257) == scale
+    assert choose_scale(photo[:40]) == 1  # too small to be judged
+
+
+def test_wide_blur_is_better_restored_at_a_smaller_size(clear):
+    crop = np.ascontiguousarray(clear[20:276, 100:356])
+    photo, restorer = gaussian(crop, 6), load("gan")
+    at = {scale: psnr(restorer.restore(photo, scale=scale), crop) for scale in (1, 0.25, "auto")}
+    assert at["auto"] > at[1] + 0.2
+    assert at[0.25] > at[1] + 0.2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(1, 1), (37, 70), (65, 64, 3)])
+@pytest.mark.parametrize("scale", [0.5, 0.25])
+def test_a_smaller_working_size_alone_changes_nothing(dtype, size, scale):
+    photo = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, size).astype(dtype)
+    small = shrink(photo, scale)
+    assert small.shape[0] == -int(-size[0] * scale // 1)
+    assert np.array_equal(enlarge(photo, small, small), photo)
+    brighter = enlarge(photo // 2, small, small + 257)
+    assert np.array_equal(brighter, photo // 2 + (1 if dtype == np.uint8 else 257))
+
+
+def test_wrong_scale(small, blurred):
+    with pytest.raises(ValueError, match="scale is"):
+        small.restore(blurred, scale=0.3)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8)])

@@ -1,4 +1,4 @@
-"""The command line: python -m train photos | tiles | fit | evaluate | publish."""
+"""The command line: python -m train photos | tiles | fit | study | evaluate | report | publish."""
 
 import math
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import recipes
+from . import TrainingError, recipes
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -52,19 +52,30 @@ def photos(
 
 @app.command()
 def tiles(
-    photos: Annotated[Path, typer.Option(help="Folder of clear photos.")],
+    photos: Annotated[Path | None, typer.Option(help="Folder of clear photos.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the tiles.")] = Path("tiles"),
     train: Annotated[int, typer.Option(help="Tiles to train on.")] = 21_000,
     val: Annotated[int, typer.Option(help="Tiles to validate with.")] = 3_378,
     seed: Annotated[int, typer.Option(help="Settles which crops are taken.")] = 0,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Also as PNG files, clear and distorted, in pairs/.")
+    ] = False,
 ) -> None:
     """Cut photos into tiles of 128 x 128."""
-    from .tiles import NotEnoughPhotosError, make
+    from .pairs import write_pairs
+    from .tiles import is_made, make
 
+    failed = 0
     try:
-        make(photos, out, train, val, seed)
-    except (NotEnoughPhotosError, OSError) as error:
+        if not (pairs and is_made(out)):
+            if photos is None:
+                _stop("Name your folder of photos: python -m train tiles --photos FOLDER")
+            failed = make(photos, out, train, val, seed)
+        if pairs:
+            typer.echo(f"pairs: {write_pairs(out)}")
+    except (TrainingError, OSError) as error:
         _stop(str(error))
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -73,23 +84,38 @@ def fit(
     tiles: Annotated[Path, typer.Option(help="Folder made by `tiles`.")] = Path("tiles"),
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and weights.")] = Path("runs"),
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
-    minutes: Annotated[float, typer.Option(help="Stop at a checkpoint after this.")] = math.inf,
+    minutes: Annotated[float, typer.Option(help="Stop after this, with a checkpoint.")] = math.inf,
 ) -> None:
-    """Train the weights that a recipe describes."""
+    """Train the weights that a recipe describes; also under `accelerate launch` or `torchrun`."""
     from restore.weights import WeightsError
 
+    from .checkpoint import exists
     from .fit import fit as run
 
     try:
-        chosen = recipes.find(recipe)
-        if not (tiles / "train.npy").exists() or not (tiles / "val.npy").exists():
-            _stop(f"There are no tiles in {tiles}. Make them with: python -m train tiles")
-        name = recipe.replace("_", "-")
-        if (out / name / "checkpoint.pt").exists() and not resume:
+        chosen, name = recipes.find(recipe), recipe.replace("_", "-")
+        if exists(out / name) and not resume:
             _stop(f"{out / name} holds a run already. Add --resume, or name another --out.")
-        typer.echo(f"weights: {run(chosen, name, tiles, out, resume, minutes)}")
-    except (KeyError, WeightsError, OSError) as error:
+        run(chosen, name, tiles, out, resume, minutes)
+    except (KeyError, TrainingError, WeightsError, OSError) as error:
         _stop(str(error.args[0] if isinstance(error, KeyError) else error))
+
+
+@app.command()
+def study(
+    runs: Annotated[Path, typer.Option(help="Folder of `fit`'s runs.")] = Path("runs"),
+    tiles: Annotated[Path, typer.Option(help="Folder made by `tiles`.")] = Path("tiles"),
+    out: Annotated[Path | None, typer.Option(help="JSON file; RUNS/study.json.")] = None,
+) -> None:
+    """Score what the study's recipes have trained beside the study's own figures."""
+    from restore.weights import WeightsError
+
+    from .study import compare
+
+    try:
+        compare(runs, tiles, out)
+    except (TrainingError, WeightsError, OSError) as error:
+        _stop(str(error))
 
 
 @app.command()
@@ -109,7 +135,7 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many photos, evenly spread.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    write: Annotated[bool, typer.Option(help="Write metrics.json beside the weights.")] = False,
+    write: Annotated[bool, typer.Option(help="Record the figures beside the weights.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write all rows to this JSON file.")] = None,
 ) -> None:
     """Measure models beside plain opponents."""
@@ -134,6 +160,20 @@ def evaluate(
             write=write,
         )
     except EvaluationError as error:
+        _stop(str(error))
+
+
+@app.command()
+def report(
+    weights: Annotated[Path, typer.Option(help="Folder of weights.")] = Path("weights"),
+) -> None:
+    """Write the tables of README and model card from what `evaluate` and `bench` recorded."""
+    from .report import ReportError, write
+
+    try:
+        for path in write(weights):
+            typer.echo(f"{path}: tables written")
+    except (ReportError, OSError) as error:
         _stop(str(error))
 
 

@@ -26,7 +26,7 @@ from restore import Restorer, load
 from restore import weights as registry
 from restore.distort import blur
 from restore.metrics import psnr, ssim
-from restore.weights import locate, read_config
+from restore.weights import BUNDLED, locate, read_config
 
 from .suites import SUITES, Case, EvaluationError, Job, one_kind_of_error, plan, plan_pairs
 
@@ -36,6 +36,9 @@ WORKERS = min(4, os.cpu_count() or 1)
 """Photos in work at once; more would crowd the memory of a GPU."""
 Method = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 """(photo uint8 [H, W, 3], kernel float32 [K, K] or None) -> restored, like the photo."""
+
+OPPONENTS_FILE = "opponents.json"
+"""In the folder of weights: input, opponents and the study's published rows, by suite."""
 
 console = Console()
 
@@ -152,13 +155,13 @@ def evaluate(
     file of kernels for the suite shake; opponents are tuned on the photos in `validation`; `limit`
     takes only so many photos, evenly spread. Prints a table per suite and returns the figures,
     {suite: {"label", "photos": how many, "rows": [the fields of Row]}}. After each suite, `out`
-    receives them as JSON and, with `write`, metrics.json beside each model's weights its share.
-    Raises EvaluationError.
+    receives them as JSON; with `write`, metrics.json beside each model's weights and opponents.json
+    above them receive their shares. Raises EvaluationError.
     """
     if not photos and not pairs:
         raise EvaluationError("There is nothing to score: name photos, or two folders of pairs.")
-    if write and (limit or (weights and not Path(weights).is_dir())):
-        raise EvaluationError("metrics.json is written only for all photos and a local folder.")
+    if write and weights and not Path(weights).is_dir():
+        raise EvaluationError("Figures are written beside weights in a local folder only.")
     jobs = plan(suites, photos, levin, validation if opponents else None, limit) if photos else []
     if photos and opponents and not validation:
         tqdm.write("No validation photos to tune the opponents on: they are left out.")
@@ -178,8 +181,11 @@ def evaluate(
         figures[job.name] = {"label": job.label, "photos": len(job.cases), "rows": lines}
         if out:
             _write_json(out, figures)
-        for name in models if write and job.name in SUITES else ():
-            _record(folders[name], name, hashes[name], job, rows)
+        if write and job.name in SUITES:
+            for name in models:
+                _record(folders[name], name, hashes[name], job, rows)
+            if job.trials:
+                _record_opponents(Path(weights or BUNDLED), job, rows)
     return figures
 
 
@@ -258,17 +264,31 @@ def _show(job: Job, rows: Sequence[Row]) -> None:
 
 
 def _record(folder: Path, name: str, sha256: str, job: Job, rows: Sequence[Row]) -> None:
-    """Add a suite to the metrics.json of a model; figures of other weights or photos go."""
-    path, photos = folder / "metrics.json", len(job.cases)
-    try:
-        old = json.loads(path.read_text())
-        kept = old["suites"] if (old["sha256"], old["photos"]) == (sha256, photos) else {}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        kept = {}
+    """Add a suite to the metrics.json of a model; figures of other weights go."""
+    path = folder / "metrics.json"
+    old = read_figures(path)
+    kept = old.get("suites", {}) if old.get("sha256") == sha256 else {}
     before, after = (next(row for row in rows if row.name == key) for key in ("input", name))
-    kept[job.name] = {"psnr": after.psnr, "ssim": after.ssim}
+    kept[job.name] = {"photos": len(job.cases), "psnr": after.psnr, "ssim": after.ssim}
     kept[job.name] |= {"input_psnr": before.psnr, "input_ssim": before.ssim}
-    _write_json(path, {"model": name, "sha256": sha256, "photos": photos, "suites": kept})
+    _write_json(path, {"model": name, "sha256": sha256, "suites": kept})
+
+
+def _record_opponents(weights: Path, job: Job, rows: Sequence[Row]) -> None:
+    """Put the rows of a suite that owe nothing to any weights into opponents.json."""
+    path = weights / OPPONENTS_FILE
+    plain = [asdict(row) for row in rows if row.kind != "model"]
+    suite = {"label": job.label, "photos": len(job.cases), "rows": plain}
+    _write_json(path, {**read_figures(path), job.name: suite})
+
+
+def read_figures(path: Path) -> dict:
+    """The JSON object in a file that `evaluate` wrote; empty where there is none."""
+    try:
+        figures = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return figures if isinstance(figures, dict) else {}
 
 
 def _write_json(path: Path, figures: dict) -> None:

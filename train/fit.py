@@ -1,35 +1,36 @@
-"""The training loop, on Hugging Face Accelerate.
+"""The training loop, on Hugging Face Accelerate: one process or many, on CPUs or GPUs.
 
-All that is random in a step is drawn from a generator seeded by the step's number, so a run that
-was killed goes on exactly as if it had not been.
+What is random in a step depends on the seed and the step's number alone (`batches`), so a run that
+was killed goes on exactly as if it had not been, and many processes train as one would.
 """
 
-import csv
-import hashlib
-import io
 import math
-import os
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from restore.metrics import psnr, ssim
+from restore.engine import choose_device, choose_precision
 from restore.models import MODELS
 from restore.weights import load_model, save_model
 
+from . import TrainingError, checkpoint
+from .batches import Batches
 from .gan import Adversarial
-from .mixture import Mixture
+from .log import Log
 from .recipes import Recipe
+from .synchronise import synchronise
+from .throughput import flops_per_image, matrix_rate
+from .validation import Pairs, freeze, restore, validate
 from .widen import widen_unet
 
-VALIDATED = 256
-"""Validation tiles, half with the study's blur and half with the recipe's mixture."""
+SHOWN = 4
+"""Photos in the figure that is drawn after a run."""
 
 
 def fit(
@@ -40,57 +41,59 @@ def fit(
     resume: bool = False,
     minutes: float = math.inf,
 ) -> Path:
-    """Run `recipe` on the folder `tiles`; returns the folder with the weights.
+    """Run `recipe` on the folder `tiles`; returns the folder with the best weights.
 
-    `out`/`name` receives two checkpoints by turns, history.csv and weights/. With `resume`, it goes
-    on from the last checkpoint that is whole; after `minutes` it stops at the next one.
+    `out`/`name` receives two checkpoints by turns, history.csv, TensorBoard's logs, weights/, and
+    at the end curves.png and figure.png. With `resume`, it goes on from the last checkpoint that is
+    whole; after `minutes` it validates, writes a checkpoint and stops. Raises TrainingError and
+    WeightsError.
     """
-    accelerator = Accelerator(mixed_precision="bf16")
-    device, folder = accelerator.device, out / name
-    folder.mkdir(parents=True, exist_ok=True)
+    # Without being told, Accelerate takes processes on CPUs for strangers.
+    cpu = choose_device().type == "cpu"
+    precision = choose_precision(PartialState(cpu).device)
+    mixed = "bf16" if precision == torch.bfloat16 else "no"
+    accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
+    device, world, folder = accelerator.device, accelerator.num_processes, out / name
+    batches = Batches(recipe, tiles, device, accelerator.process_index, world)
+    validation = freeze(recipe.mixture, tiles)
     torch.manual_seed(recipe.seed)
 
-    model = _start(recipe).to(device, memory_format=torch.channels_last)
-    objective = Adversarial(recipe, device) if recipe.adversarial else L1()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=1e-4, fused=True)
-    steps = recipe.images // recipe.batch
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: (
-            min(step / max(recipe.warmup, 1), 1) * (1 + math.cos(math.pi * step / steps)) / 2
-        ),
+    model = synchronise(_start(recipe), world, device).to(device, memory_format=torch.channels_last)
+    objective = Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
     )
+    steps, every = recipe.images // recipe.batch, recipe.validate_every // recipe.batch
+    schedule = _schedule(recipe, optimizer, steps)
     ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
-    validation = _freeze_validation(recipe, tiles)
-    store = np.load(tiles / "train.npy", mmap_mode="r")
     parts = {"model": model, "ema": ema, "optimizer": optimizer, "schedule": schedule}
     if recipe.adversarial:
         parts["objective"] = objective
-    saved = _load_checkpoint(folder) if resume else None
-    history: list[dict] = []
-    if saved:
-        for key, part in parts.items():
-            part.load_state_dict(saved[key])
-        history = saved["history"]
-    first = len(history) and history[-1]["step"]
+    history = _resume(parts, folder, device, name) if resume else []
+    with checkpoint.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        log = Log(folder, history, accelerator.is_main_process)
     model, optimizer = accelerator.prepare(model, optimizer)
 
-    began, window = time.monotonic(), time.monotonic()
-    every = recipe.validate_every // recipe.batch
-    sums: dict[str, float] = {}
+    began = window = time.monotonic()
+    trained = waited = 0.0
+    sums: dict[str, Tensor] = {}
+    first = log.step
     progress = tqdm(
-        range(first, steps),
+        batches.ahead(range(first, steps)),
         desc=name,
         initial=first,
         total=steps,
         unit_scale=recipe.batch,
         unit="image",
+        disable=not accelerator.is_main_process,
     )
-    for step in progress:
-        share = (recipe.seed * steps + step) * accelerator.num_processes + accelerator.process_index
-        generator = torch.Generator(device).manual_seed(share)
-        clear = _batch(store, recipe, step, accelerator).to(device).float() / 255
-        distorted = recipe.mixture(clear, generator).contiguous(memory_format=torch.channels_last)
+    asked = time.monotonic()
+    for done, (distorted, clear) in enumerate(progress, first + 1):
+        if _has_converged(recipe, log, done - 1):
+            tqdm.write(f"{name}: no better weights for {recipe.patience} validations, so it ends.")
+            break
+        waited += time.monotonic() - asked
         model.train()
         with accelerator.autocast():
             restored = model(distorted)
@@ -99,52 +102,67 @@ def fit(
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
         optimizer.step()
-        schedule.step()
-        if step >= recipe.warmup:
+        if recipe.schedule == "cosine":
+            schedule.step()
+        if done > recipe.warmup:
             ema.update_parameters(accelerator.unwrap_model(model))
         for key, value in logs.items():
-            sums[key] = sums.get(key, 0.0) + value
+            sums[key] = sums.get(key, 0) + value
 
-        done = step + 1
-        if done % every and done < steps:
-            continue
-        since = done % every or every
-        rate = since * recipe.batch / (time.monotonic() - window)
-        scores = validate(ema.module, validation, accelerator)
-        means = {key: value / since for key, value in sums.items()}
-        history.append(
-            {"step": done, "images": done * recipe.batch, "images_per_s": rate, **means, **scores}
-        )
-        if accelerator.is_main_process:
-            _write_history(folder / "history.csv", history)
-            best = max(history, key=lambda row: row["val_psnr"])
-            if best is history[-1]:
-                save_model(
-                    ema.module,
-                    recipe.model,
-                    folder / "weights",
-                    recipe=name,
-                    images=done * recipe.batch,
-                    start=recipe.start,
-                )
-            state = {key: part.state_dict() for key, part in parts.items()}
-            _save_checkpoint(folder, {**state, "history": history})
-        progress.set_postfix(
-            psnr=f"{scores['val_psnr']:.2f}", study=f"{scores['val_study_psnr']:.2f}"
-        )
-        sums = {}
-        if time.monotonic() - began > 60 * minutes:
+        late = _any(time.monotonic() - began > 60 * minutes, minutes, accelerator)
+        if done % every == 0 or done == steps or late:
+            since = done - log.step
+            means = _means(sums, since, accelerator)
+            spent = time.monotonic() - window
+            trained += spent
+            scores = validate(ema.module, validation, accelerator)
+            if recipe.schedule == "plateau" and not late:
+                schedule.step(scores["val_psnr"])
+            rate = since * recipe.batch / spent
+            row = {"step": done, "images": done * recipe.batch, "images_per_s": rate}
+            row["lr"] = optimizer.param_groups[0]["lr"]
+            with checkpoint.writing(folder):
+                log.add(row | means | scores)
+                if accelerator.is_main_process:
+                    if log.best is log.history[-1]:
+                        _publish(ema.module, recipe, name, folder, row["images"])
+                    state = {key: part.state_dict() for key, part in parts.items()}
+                    checkpoint.save(folder, {**state, "history": log.history})
+            shown = {"loss": means["loss"], "PSNR": scores["val_psnr"], "SSIM": scores["val_ssim"]}
+            progress.set_postfix({key: f"{value:.4g}" for key, value in shown.items()})
+            sums, window = {}, time.monotonic()
+        if late:
             break
-        window = time.monotonic()
+        asked = time.monotonic()
+    progress.close()
+    with checkpoint.writing(folder):
+        log.close()
+    if accelerator.is_main_process:
+        if trained:
+            images = (log.step - first) * recipe.batch
+            print(_efficiency(recipe, images / trained, waited / trained, device, precision, world))
+        with checkpoint.writing(folder):
+            _draw(recipe, log, folder, validation, accelerator)
+        print(f"weights: {folder / 'weights'}")
     return folder / "weights"
 
 
 class L1:
-    """Mean absolute error, the study's loss."""
+    """Mean absolute error, the study's loss, and `frequency` times that between the spectra.
+
+    The second term is that of MIMO-UNet: Cho et al., 2021, https://arxiv.org/abs/2108.05054.
+    """
+
+    def __init__(self, frequency: float = 0.0):
+        self.frequency = frequency
 
     def __call__(self, _: Tensor, restored: Tensor, clear: Tensor) -> tuple[Tensor, dict]:
-        loss = (restored - clear).abs().mean()
-        return loss, {"loss": loss.item()}
+        difference = restored - clear
+        l1 = difference.abs().mean()
+        if not self.frequency:
+            return l1, {"loss": l1.detach()}
+        spectrum = torch.view_as_real(torch.fft.rfft2(difference)).abs().mean()
+        return l1 + self.frequency * spectrum, {"loss": l1.detach(), "spectrum": spectrum.detach()}
 
 
 def _start(recipe: Recipe) -> nn.Module:
@@ -156,95 +174,86 @@ def _start(recipe: Recipe) -> nn.Module:
     return widen_unet(started, MODELS[recipe.model].build(), recipe.seed)
 
 
-def _batch(store: np.ndarray, recipe: Recipe, step: int, accelerator: Accelerator) -> Tensor:
-    """This process's tiles of a step, turned and mirrored at random: uint8 [B, 3, H, W]."""
-    world, rank = accelerator.num_processes, accelerator.process_index
-    batches = len(store) // recipe.batch
-    epoch, position = divmod(step, batches)
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(store))
-    chosen = order[position * recipe.batch : (position + 1) * recipe.batch][rank::world]
-    turns = np.random.default_rng([recipe.seed, step, 1]).integers(0, 8, recipe.batch)[rank::world]
-    tiles = [
-        np.rot90(store[i][:, ::-1] if turn >= 4 else store[i], turn % 4)
-        for i, turn in zip(chosen, turns, strict=True)
-    ]
-    return torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2)
+def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+    if recipe.schedule == "plateau":
+        return ReduceLROnPlateau(optimizer, mode="max")
+    return LambdaLR(
+        optimizer,
+        lambda step: (
+            min(step / max(recipe.warmup, 1), 1) * (1 + math.cos(math.pi * step / steps)) / 2
+        ),
+    )
 
 
-def _freeze_validation(recipe: Recipe, tiles: Path) -> tuple[Tensor, Tensor]:
-    """Distorted and clear validation tiles, uint8 [N, 3, H, W]: the same in every run."""
-    store = np.load(tiles / "val.npy", mmap_mode="r")
-    chosen = np.linspace(0, len(store) - 1, min(VALIDATED, len(store))).astype(int)
-    clear = torch.from_numpy(store[chosen]).permute(0, 3, 1, 2)
-    half = len(clear) // 2
-    generator = torch.Generator().manual_seed(0)
-    study = Mixture(clear=0, study=1, gaussian=0, disk=0, motion=0, shake=0, noisy=0, jpeg=0)
-    parts = []
-    for mixture, part in ((study, clear[:half]), (recipe.mixture, clear[half:])):
-        for some in part.float().div(255).split(32):
-            parts.append((mixture(some, generator) * 255).round().byte())
-    return torch.cat(parts), clear
+def _resume(parts: dict, folder: Path, device: torch.device, name: str) -> list[dict]:
+    """Fill the parts from the last whole checkpoint; returns the history, empty without one."""
+    saved = checkpoint.load(folder, device)
+    if saved is None:
+        tqdm.write(f"There is no whole checkpoint in {folder}: the run starts from the beginning.")
+        return []
+    try:
+        for key, part in parts.items():
+            part.load_state_dict(saved[key])
+        return saved["history"]
+    except (KeyError, RuntimeError, ValueError):
+        raise TrainingError(
+            f"The checkpoint in {folder} does not fit the recipe {name}. Name another --out."
+        ) from None
 
 
-@torch.inference_mode()
-def validate(model: nn.Module, tiles: tuple[Tensor, Tensor], accelerator: Accelerator) -> dict:
-    """PSNR and SSIM of the model, over all validation tiles and over the study's half of them."""
-    model.eval()
-    losses, psnrs, ssims = [], [], []
-    for distorted, clear in zip(*(part.split(32) for part in tiles), strict=True):
-        x = (distorted.to(accelerator.device).float() / 255).contiguous(
-            memory_format=torch.channels_last
-        )
-        with accelerator.autocast():
-            restored = model(x).float().cpu()
-        losses.append((restored - clear / 255).abs().mean().item())
-        levels = (restored.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-        for output, truth in zip(levels, clear.permute(0, 2, 3, 1).numpy(), strict=True):
-            psnrs.append(min(psnr(output, truth), 60.0))
-            ssims.append(ssim(output, truth))
-    half = len(psnrs) // 2
-    return {
-        "val_loss": float(np.mean(losses)),
-        "val_psnr": float(np.mean(psnrs)),
-        "val_ssim": float(np.mean(ssims)),
-        "val_study_psnr": float(np.mean(psnrs[:half])),
-        "val_study_ssim": float(np.mean(ssims[:half])),
-    }
+def _has_converged(recipe: Recipe, log: Log, done: int) -> bool:
+    """Early stopping: no validation was better for as many as the recipe has patience for."""
+    if recipe.patience is None or not log.history:
+        return False
+    every = recipe.validate_every // recipe.batch
+    return done - log.best["step"] >= recipe.patience * every
 
 
-def _write_history(path: Path, history: list[dict]) -> None:
-    partial = path.with_suffix(".part")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[-1]))
-        writer.writeheader()
-        writer.writerows(history)
-    partial.replace(path)
+def _any(late: bool, minutes: float, accelerator: Accelerator) -> bool:
+    """Whether time is up in any process: clocks differ, and all must stop at the same step."""
+    if math.isinf(minutes):
+        return False
+    flag = torch.tensor([float(late)], device=accelerator.device)
+    return accelerator.reduce(flag, "sum").item() > 0
 
 
-def _save_checkpoint(folder: Path, state: dict) -> None:
-    """Write atomically, a SHA-256 in front, and keep the one before."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getbuffer()
-    partial = folder / "checkpoint.part"
-    with partial.open("wb") as file:
-        file.write(hashlib.sha256(data).digest())
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    last = folder / "checkpoint.pt"
-    if last.exists():
-        last.replace(folder / "checkpoint-previous.pt")
-    partial.replace(last)
+def _means(sums: dict[str, Tensor], steps: int, accelerator: Accelerator) -> dict[str, float]:
+    """Per step, over all processes; this waits for the device."""
+    return {key: accelerator.reduce(value, "mean").item() / steps for key, value in sums.items()}
 
 
-def _load_checkpoint(folder: Path) -> dict | None:
-    """The newest checkpoint that is whole, or None."""
-    for path in (folder / "checkpoint.pt", folder / "checkpoint-previous.pt"):
-        if not path.exists():
-            continue
-        data = path.read_bytes()
-        if hashlib.sha256(data[32:]).digest() == data[:32]:
-            return torch.load(io.BytesIO(data[32:]), weights_only=True)
-        tqdm.write(f"{path} is damaged; the checkpoint before it is taken.")
-    return None
+def _publish(model: nn.Module, recipe: Recipe, name: str, folder: Path, images: int) -> None:
+    facts = {"recipe": name, "images": images, "start": recipe.start}
+    save_model(model, recipe.model, folder / "weights", **facts)
+
+
+def _efficiency(
+    recipe: Recipe,
+    rate: float,
+    waited: float,
+    device: torch.device,
+    precision: torch.dtype,
+    world: int,
+) -> str:
+    used, there = rate * flops_per_image(recipe), world * matrix_rate(device, precision)
+    return (
+        f"{rate:.1f} images/s: {used / 1e12:.3g} TFLOP/s, {used / there:.0%} of the "
+        f"{there / 1e12:.3g} that matrix products in {str(precision).split('.')[-1]} reach here. "
+        f"{waited:.1%} of the time went into waiting for tiles and distortions."
+    )
+
+
+def _draw(
+    recipe: Recipe, log: Log, folder: Path, validation: Pairs, accelerator: Accelerator
+) -> None:
+    """The curves, and a few validation tiles as the best weights restore them."""
+    from .curves import draw_curves, draw_figure
+
+    if not log.history:
+        return
+    draw_curves(log.history, folder / "curves.png")
+    chosen = torch.linspace(0, len(validation[0]) - 1, min(SHOWN, len(validation[0]))).long()
+    distorted, clear = (part[chosen] for part in validation)
+    best = load_model(recipe.model, folder / "weights").to(accelerator.device)
+    restored = (restore(best, distorted, accelerator).clamp(0, 1) * 255).round().byte()
+    draw_figure(distorted, restored, clear, folder / "figure.png")

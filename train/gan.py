@@ -1,6 +1,7 @@
 """The GAN's objective: a PatchGAN beside the generator, adversarial + 100 x L1 as in pix2pix."""
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
@@ -16,13 +17,15 @@ class Adversarial:
     a generator that starts at the identity, and L1 outweighing the adversarial term.
     """
 
-    def __init__(self, recipe, device: torch.device):
-        self.discriminator = PatchGAN().to(device)
+    def __init__(self, accelerator: Accelerator):
+        self.accelerator = accelerator
+        self.discriminator = PatchGAN().to(accelerator.device)
         self.optimizer = torch.optim.Adam(
             self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999)
         )
 
     def __call__(self, distorted: Tensor, restored: Tensor, clear: Tensor) -> tuple[Tensor, dict]:
+        """The generator's loss, and what to log; [B, 3, H, W] in [0, 1] each."""
         self.discriminator.requires_grad_(True)
         real = self.discriminator(distorted, clear)
         fake = self.discriminator(distorted, restored.detach())
@@ -31,6 +34,8 @@ class Adversarial:
         )
         self.optimizer.zero_grad()
         (judged / 2).backward()
+        for parameter in self.discriminator.parameters():
+            parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
         self.optimizer.step()
 
         self.discriminator.requires_grad_(False)
@@ -38,9 +43,9 @@ class Adversarial:
         l1 = (restored - clear).abs().mean()
         loss = cross_entropy(fake, torch.ones_like(fake)) + L1_WEIGHT * l1
         return loss, {
-            "loss": l1.item(),
-            "generator_loss": loss.item(),
-            "discriminator_loss": judged.item() / 2,
+            "loss": l1.detach(),
+            "generator_loss": loss.detach(),
+            "discriminator_loss": judged.detach() / 2,
         }
 
     def state_dict(self) -> dict:

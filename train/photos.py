@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ import httpx
 from PIL import Image
 from tqdm import tqdm
 
-from restore.photo import SUFFIXES
+from restore.photo import SUFFIXES, find_photos
 from restore.photo import Photo as Decoded
 
 from .album import AGAIN, Album, FetchError, Photo, Report, SourceError, sha256
@@ -214,7 +214,8 @@ def take_folder(folder: Path, out: Path) -> Report:
         raise SourceError(f"{folder} may not be read. Check its permissions.")
     if folder.resolve() == out.resolve():
         raise SourceError(f"{folder} cannot be copied into itself. Name another folder.")
-    files = sorted(_photos_in(folder, out))
+    # `out` may lie in it.
+    files = [p for p in find_photos(folder) if out.resolve() not in p.resolve().parents]
     if not files:
         raise SourceError(f"There are no photos in {folder}. Known are: {', '.join(SUFFIXES)}.")
     album = Album(out)
@@ -231,11 +232,3 @@ def take_folder(folder: Path, out: Path) -> Report:
             photo = replace(photo, file=renamed.as_posix())
         album.add(photo, data)
     return album.report
-
-
-def _photos_in(folder: Path, out: Path) -> Iterator[Path]:
-    """Below `folder`, but not below `out`, which may lie in it; hidden files are no photos."""
-    for path in folder.rglob("*"):
-        visible = path.name[0] != "." and out.resolve() not in path.resolve().parents
-        if visible and path.suffix.lower() in SUFFIXES and path.is_file():
-            yield path

@@ -29,8 +29,8 @@ from restore.distort import (
     motion_kernel,
     quantise,
 )
-from restore.photo import SUFFIXES, PhotoError, decode
-from restore.restorer import DeviceError
+from restore.engine import DeviceError
+from restore.photo import PhotoError, decode, find_photos
 from restore.weights import WeightsError
 
 TUNED_ON, TUNED_SIDE = 8, 256
@@ -240,8 +240,7 @@ def _find(places: Sequence[Path]) -> list[Path]:
     for place in places:
         if not place.exists():
             raise EvaluationError(f"{place} does not exist.")
-        inside = place.rglob("*") if place.is_dir() else [place]
-        found.update(path for path in inside if path.suffix.lower() in SUFFIXES)
+        found.update(find_photos(place) if place.is_dir() else [place])
     if not found:
         raise EvaluationError(f"There are no photos in {', '.join(map(str, places))}.")
     return sorted(found)

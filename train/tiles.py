@@ -7,13 +7,18 @@ and `manifest.csv`, a row per tile: where it comes from, how it was cut, the SHA
 import csv
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
+
+from restore.photo import find_photos
+
+from . import TrainingError
 
 SIZE = 128
 CROPS = 24
@@ -22,7 +27,6 @@ SCALES = (1.0, 1.0, 0.75, 0.5)
 LOOKS = ("colour",) * 8 + ("grey", "faded")
 BLANK, SOFT = 6.0, 2.0
 """Below these a tile teaches nothing: deviation of luma; mean absolute Laplacian (levels)."""
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -38,33 +42,58 @@ class Tile:
     sha256: str
 
 
-class NotEnoughPhotosError(Exception):
+class NotEnoughPhotosError(TrainingError):
     """The photos do not yield the tiles asked for; the message says how many they do."""
 
 
-def make(photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: int = 0) -> None:
-    """Cut `train` and `val` tiles and write them to `out`.
+def make(photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: int = 0) -> int:
+    """Cut `train` and `val` tiles and write them to `out`; returns how many photos were unreadable.
 
     A folder with the subfolders train/ and val/ is taken as split already; otherwise photos are
     dealt out by the hash of their bytes, so that no photo is ever on both sides. Near-duplicates
-    (difference hash within 4 of 64 bits) are dropped, from the training side first.
+    (difference hash within 4 of 64 bits) are dropped, from the training side first. Raises
+    TrainingError.
     """
+    if min(train, val) < 1:
+        raise TrainingError("Ask for at least one tile to train on and one to validate with.")
+    if is_made(out):
+        raise TrainingError(f"{out} holds tiles already. Name another folder with --out.")
     splits = _split(photos, train, val)
-    out.mkdir(parents=True, exist_ok=True)
     rows: list[Tile] = []
     seen: list[int] = []
-    for split, count in (("val", val), ("train", train)):
-        rows += _write(split, splits[split], photos, out, count, seed, seen)
-    partial = out / "manifest.csv.part"
-    with partial.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Tile)])
-        writer.writerows(astuple(row) for row in rows)
-    partial.rename(out / "manifest.csv")
+    failed: list[Path] = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for split, count in (("val", val), ("train", train)):
+            chosen = _choose(split, splits[split], photos, count, seed, seen, failed)
+            _store(out / f"{split}.npy", chosen, photos, seed)
+            rows += chosen
+        partial = out / "manifest.csv.part"
+        with partial.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([field.name for field in fields(Tile)])
+            writer.writerows(astuple(row) for row in rows)
+        partial.replace(out / "manifest.csv")
+    except OSError as error:
+        for partial in out.glob("*.part"):
+            partial.unlink()
+        raise TrainingError(
+            f"{out} cannot be written ({error.strerror or error}). Make room or name another --out."
+        ) from None
+    return len(failed)
+
+
+def is_made(out: Path) -> bool:
+    """Whether a folder holds tiles: the manifest is written last."""
+    return (out / "manifest.csv").exists()
 
 
 def _split(photos: Path, train: int, val: int) -> dict[str, list[Path]]:
-    files = sorted(p for p in photos.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not photos.is_dir():
+        raise TrainingError(f"There is no folder {photos}. Name one with photos in it.")
+    if not os.access(photos, os.R_OK | os.X_OK):
+        raise TrainingError(f"{photos} may not be read. Check its permissions.")
+    files = find_photos(photos)
     if not files:
         raise NotEnoughPhotosError(f"No photos in {photos}. Name a folder with JPEG or PNG files.")
     if (photos / "train").is_dir() and (photos / "val").is_dir():
@@ -76,16 +105,25 @@ def _split(photos: Path, train: int, val: int) -> dict[str, list[Path]]:
     return sides
 
 
-def _write(
-    split: str, files: list[Path], root: Path, out: Path, count: int, seed: int, seen: list[int]
+def _choose(
+    split: str,
+    files: list[Path],
+    root: Path,
+    count: int,
+    seed: int,
+    seen: list[int],
+    failed: list[Path],
 ) -> list[Tile]:
-    """Choose `count` tiles, first the whole photos, then first crops and so on; store them."""
-    chosen: list[tuple[Tile, np.ndarray]] = []
-    for file in tqdm(files, desc=f"{split} tiles", unit="photo"):
+    """Choose `count` tiles: first the whole photos, then first crops and so on.
+
+    `seen` collects the photos' difference hashes, `failed` those that cannot be read.
+    """
+    found: list[Tile] = []
+    for file in tqdm(files, desc=f"{split}: choosing", unit="photo"):
         try:
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-        except (OSError, Image.DecompressionBombError) as error:
+            image = _open(file)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            failed.append(file)
             tqdm.write(f"{file}: left out, it cannot be read ({error})")
             continue
         fingerprint = _difference_hash(image)
@@ -93,21 +131,39 @@ def _write(
             tqdm.write(f"{file}: left out, near-duplicate")
             continue
         seen.append(fingerprint)
-        chosen += _cut(split, image, file.relative_to(root).as_posix(), seed)
-    chosen.sort(key=lambda pair: (pair[0].rank, pair[0].sha256))
-    if len(chosen) < count:
+        found += [tile for tile, _ in _cut(split, image, file.relative_to(root).as_posix(), seed)]
+    found.sort(key=lambda tile: (tile.rank, tile.sha256))
+    if len(found) < count:
         raise NotEnoughPhotosError(
-            f"{len(files)} photos for {split} yield {len(chosen):,} good tiles, not {count:,}. "
-            f"Add photos, or ask for fewer tiles with --{split} {len(chosen)}."
+            f"{len(files)} photos for {split} yield {len(found):,} good tiles, not {count:,}. "
+            f"Add photos, or ask for fewer tiles with --{split} {len(found)}."
         )
-    chosen = chosen[:count]
-    partial = out / f"{split}.npy.part"
-    store = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, SIZE, SIZE, 3))
-    for index, (_, pixels) in enumerate(chosen):
-        store[index] = pixels
-    store.flush()
-    os.replace(partial, out / f"{split}.npy")
-    return [Tile(**{**vars(tile), "index": i}) for i, (tile, _) in enumerate(chosen)]
+    return [replace(tile, index=index) for index, tile in enumerate(found[:count])]
+
+
+def _store(path: Path, chosen: list[Tile], root: Path, seed: int) -> None:
+    """Cut the chosen tiles again and write them: so no more than one photo is ever in memory."""
+    by_photo: dict[str, dict[int, int]] = defaultdict(dict)
+    for tile in chosen:
+        by_photo[tile.photo][tile.rank] = tile.index
+    partial = path.with_name(path.name + ".part")
+    shape = (len(chosen), SIZE, SIZE, 3)
+    with partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        start = file.tell()
+        for name, indices in tqdm(by_photo.items(), desc=f"{path.stem}: writing", unit="photo"):
+            for tile, pixels in _cut(chosen[0].split, _open(root / name), name, seed):
+                if tile.rank in indices:
+                    file.seek(start + indices[tile.rank] * pixels.nbytes)
+                    file.write(pixels.tobytes())
+    partial.replace(path)
+
+
+def _open(file: Path) -> Image.Image:
+    with Image.open(file) as opened:
+        return ImageOps.exif_transpose(opened).convert("RGB")
 
 
 def _cut(split: str, image: Image.Image, name: str, seed: int) -> Iterator[tuple[Tile, np.ndarray]]:

@@ -22,6 +22,8 @@ class ModelSpec:
     """Height and width of its input must be multiples of this (pixels)."""
     context: int
     """How far beyond a tile's edge the network should see (pixels)."""
+    alive: int
+    """Numbers held at once per pixel of its input, at most: the peak of memory, as measured."""
     blur: str
     """Which blur it is for, in a few words."""
     sentence: str
@@ -35,6 +37,7 @@ MODELS: dict[str, ModelSpec] = {
         build=lambda: UNet(32),
         multiple=16,
         context=80,
+        alive=160,
         blur=UNET_BLUR,
         sentence="U-Net, bottleneck of 512: nearly the quality of the large one at a quarter of "
         "the cost.",
@@ -43,6 +46,7 @@ MODELS: dict[str, ModelSpec] = {
         build=lambda: UNet(64),
         multiple=16,
         context=80,
+        alive=240,
         blur=UNET_BLUR,
         sentence="U-Net, bottleneck of 1024: the best quality, the slowest.",
     ),
@@ -50,6 +54,7 @@ MODELS: dict[str, ModelSpec] = {
         build=CNN,
         multiple=1,
         context=6,
+        alive=1600,
         blur="soft focus",
         sentence="Three convolutions: the baseline. It sees only 13 x 13 pixels at a time.",
     ),
@@ -57,6 +62,7 @@ MODELS: dict[str, ModelSpec] = {
         build=lambda: UNet(16),
         multiple=16,
         context=80,
+        alive=100,
         blur="soft focus, light noise",
         sentence="A small U-Net trained against a critic: crisper than the CNN, and it may invent "
         "texture.",

@@ -1,7 +1,14 @@
 """U-Net: Ronneberger et al., 2015, https://arxiv.org/abs/1505.04597."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+
+BAND = 2**22
+"""A level that holds more numbers is computed in bands of rows, of about this many each."""
+HALO = 2
+"""Rows beyond its band that two 3x3 convolutions see."""
 
 
 def double_conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -14,6 +21,27 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def in_bands(part: Callable[[slice], Tensor], height: int, rows: int) -> Tensor:
+    """A map of `height` rows, computed by `rows` (an even number) at a time.
+
+    `part` computes the given rows from the same rows of what lies before; the outermost `HALO`, for
+    which it lacks neighbours, are thrown away. What lies between its layers is so never held whole.
+    """
+    if height <= rows:
+        return part(slice(0, height))
+    result = None
+    for start in range(0, height, rows):
+        stop, low = min(start + rows, height), max(0, start - HALO)
+        band = part(slice(low, min(stop + HALO, height)))[:, :, start - low : stop - low]
+        if result is None:
+            batch, maps, _, width = band.shape
+            last = band.stride(1) == 1 and maps > 1
+            layout = torch.channels_last if last else torch.contiguous_format
+            result = band.new_empty((batch, maps, height, width)).contiguous(memory_format=layout)
+        result[:, :, start:stop] = band
+    return result
 
 
 class UNet(nn.Module):
@@ -41,14 +69,28 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def residual(self, x: Tensor) -> Tensor:
+        """What is added to the input."""
+        return self._level(x, 0)
+
+    def _level(self, x: Tensor, depth: int) -> Tensor:
+        """Everything at this level and below it; at the top, through the head as well."""
+        if depth == len(self.encoders):
+            return self.bottleneck(x)
+        encoder, up, decoder = self.encoders[depth], self.ups[-1 - depth], self.decoders[-1 - depth]
+        height = x.shape[2]
+        numbers = x.shape[0] * up.out_channels * x.shape[3]
+        # BatchNorm in training must see the whole
+        rows = height if self.training else max(8 * HALO, BAND // numbers // 2 * 2)
+        skip = in_bands(lambda r: encoder(x[:, :, r]), height, rows)
+        below = self._level(self.pool(skip), depth + 1)
+
+        def decode(r: slice) -> Tensor:
+            y = up(below[:, :, r.start // 2 : r.stop // 2])
+            y = decoder(torch.cat([y, skip[:, :, r]], 1))
+            return self.head(y) if depth == 0 else y
+
+        return in_bands(decode, height, rows)
+
     def forward(self, x: Tensor) -> Tensor:
-        skips = []
-        y = x
-        for encoder in self.encoders:
-            y = encoder(y)
-            skips.append(y)
-            y = self.pool(y)
-        y = self.bottleneck(y)
-        for up, decoder in zip(self.ups, self.decoders, strict=True):
-            y = decoder(torch.cat([up(y), skips.pop()], 1))
-        return x + self.head(y)
+        return x + self.residual(x)

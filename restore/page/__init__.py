@@ -11,7 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 import torch
 
-from ..restorer import choose_device
+from ..engine import choose_device
 from . import viewer
 from .batch_tab import batch_tab
 from .compare_tab import compare_tab

@@ -10,7 +10,7 @@ import time
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ..restorer import choose_device
+from ..engine import choose_device
 from . import LAUNCH
 from .guard import Door, Guard
 from .parts import DEFAULT_MODEL

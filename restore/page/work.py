@@ -13,9 +13,9 @@ import gradio as gr
 import numpy as np
 
 from .. import MODELS, Restorer, load
+from ..engine import DeviceError
 from ..metrics import SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
-from ..restorer import DeviceError
 from ..weights import WeightsError, is_local, locate, read_config
 from .guard import origin
 

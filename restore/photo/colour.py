@@ -9,15 +9,20 @@ from PIL import Image, ImageCms
 SRGB = ImageCms.createProfile("sRGB")
 INTENT = ImageCms.Intent.PERCEPTUAL
 """What browsers and image viewers use."""
+MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+LARGEST = 4_000_000
+"""Bytes of a profile; a longer one counts as broken."""
 
 
 @lru_cache(maxsize=16)
 def space(profile: bytes) -> str:
-    """The colour space of an ICC profile: "RGB", "GRAY", "CMYK", "Lab", …; "" if it is broken."""
+    """The colour space of an ICC profile: "RGB", "GRAY" or "CMYK"; "" if it cannot be used."""
     try:
-        return _read(profile).profile.xcolor_space.strip()
-    except Exception:  # Pillow documents no narrower one for profiles that are broken
+        name = _read(profile).profile.xcolor_space.strip()
+        _convert(Image.new(MODES[name], (1, 1)), profile)
+    except Exception:  # Pillow names no narrower one for profiles that are broken
         return ""
+    return name
 
 
 def to_srgb(levels: np.ndarray, profile: bytes | None) -> np.ndarray:
@@ -39,6 +44,8 @@ def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _read(profile: bytes) -> ImageCms.ImageCmsProfile:
+    if len(profile) > LARGEST:
+        raise ValueError
     return ImageCms.ImageCmsProfile(io.BytesIO(profile))
 
 

@@ -1,5 +1,6 @@
-"""16-bit colour, which Pillow cuts to 8 bits: PNG and TIFF in and out of arrays."""
+"""PNG and TIFF in and out of arrays, 16-bit colour too, which Pillow cuts to 8 bits."""
 
+import logging
 import struct
 import zlib
 from itertools import accumulate
@@ -9,6 +10,9 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from .metadata import raw_values
+
+# What it has to say of a broken file, decode says in a sentence.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 STRIP = 1 << 18
 """Pixels in a strip of a TIFF, about."""

@@ -1,0 +1,174 @@
+"""Runs that are killed, cut short, out of room or shared by two processes end as they should."""
+
+import csv
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from toy import toy
+
+from restore.weights import load_model
+from train import TrainingError, checkpoint, tiles
+from train.fit import L1, fit
+
+RUNS = ("study-cnn", "gan")
+"""Between them: both schedules, averaged weights and not, BatchNorm and a discriminator."""
+SCRIPT = str(Path(__file__).with_name("toy.py"))
+
+
+def environment(**more) -> dict:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+
+
+def history(folder: Path) -> list[dict]:
+    """The rows of history.csv as numbers, without those that time the machine."""
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: float(v) for k, v in row.items() if k != "images_per_s"} for row in rows]
+
+
+def assert_same_run(one: Path, other: Path, tolerance: float = 1e-5) -> None:
+    for row, twin in zip(history(one), history(other), strict=True):
+        assert row == pytest.approx(twin, rel=tolerance, abs=tolerance)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As in the processes apart: sums are rounded in another order by another count of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def whole(one_thread, tiled, tmp_path_factory) -> Path:
+    """The folder of uninterrupted RUNS."""
+    out = tmp_path_factory.mktemp("whole")
+    for name in RUNS:
+        fit(toy(name), name, tiled, out)
+    return out
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    cut, uncut = (checkpoint.load(run)["ema"] for run in (one, other))
+    for key, value in uncut.items():
+        assert torch.allclose(cut[key], value, atol=1e-6), key
+
+
+def test_a_killed_run_ends_as_an_uninterrupted_one(whole, tiled, tmp_path):
+    name = "study-cnn"
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, str(tiled), str(tmp_path), "24", name], env=environment()
+    ) as process:
+        # Killed between its first checkpoint and its last.
+        while not (tmp_path / name / checkpoint.LAST).exists() and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert len(checkpoint.load(tmp_path / name)["history"]) < 3
+    fit(toy(name), name, tiled, tmp_path, resume=True)
+    assert_same_run(tmp_path / name, whole / name)
+    assert_same_weights(tmp_path / name, whole / name)
+
+
+def test_time_that_is_up_ends_a_run_with_weights_and_a_checkpoint(whole, tiled, tmp_path):
+    weights = fit(toy("gan"), "gan", tiled, tmp_path, minutes=0)
+    load_model("gan", weights)
+    assert [row["step"] for row in history(tmp_path / "gan")] == [1]
+    fit(toy("gan"), "gan", tiled, tmp_path, resume=True)
+    rows, uncut = history(tmp_path / "gan"), history(whole / "gan")
+    assert [row["step"] for row in rows] == [1, 2, 4, 6]
+    assert rows[-1] == pytest.approx(uncut[-1], rel=1e-5, abs=1e-5)
+    assert_same_weights(tmp_path / "gan", whole / "gan")
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
+    for images in (8, 16):
+        checkpoint.save(tmp_path, {"images": images})
+    assert checkpoint.load(tmp_path) == {"images": 16}
+    damage(tmp_path / checkpoint.LAST)
+    assert checkpoint.load(tmp_path) == {"images": 8}
+    (tmp_path / checkpoint.PREVIOUS).write_bytes(b"")
+    assert checkpoint.load(tmp_path) is None
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(whole, tiled, tmp_path):
+    (tmp_path / "gan").symlink_to(whole / "study-cnn")
+    with pytest.raises(TrainingError, match="does not fit the recipe gan"):
+        fit(toy("gan"), "gan", tiled, tmp_path, resume=True)
+
+
+@contextmanager
+def little_room(size: int):
+    """Files cannot grow beyond so many bytes: writing fails in the middle, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_weights(tiled, tmp_path):
+    folder = tmp_path / "cnn"
+    fit(toy("cnn"), "cnn", tiled, tmp_path, minutes=0)
+    before = checkpoint.load(folder)["history"]
+    # Enough for the weights (170 kB) and the history, too little for a checkpoint (1.4 MB).
+    with little_room(500_000), pytest.raises(TrainingError, match="Make room; the last checkpoint"):
+        fit(toy("cnn"), "cnn", tiled, tmp_path, resume=True)
+    assert checkpoint.load(folder)["history"] == before
+    assert not list(folder.rglob("*.part"))
+    load_model("cnn", folder / "weights")
+    with little_room(100_000), pytest.raises(TrainingError, match="cannot be written"):
+        fit(toy("cnn"), "cnn", tiled, tmp_path, resume=True)
+    load_model("cnn", folder / "weights")
+    assert not list(folder.rglob("*.part"))
+
+
+def test_tiles_on_a_full_disk_get_a_sentence(photos, tmp_path):
+    with little_room(100_000), pytest.raises(TrainingError, match="Make room"):
+        tiles.make(photos, tmp_path / "tiles", train=20, val=4)
+    assert not list((tmp_path / "tiles").iterdir())
+
+
+def test_a_run_that_gets_no_better_ends_early(tiled, tmp_path):
+    recipe = toy("gan", lr=0.0, validate_every=4, patience=2, schedule="plateau", ema=0.0)
+    fit(recipe, "gan", tiled, tmp_path)
+    assert len(history(tmp_path / "gan")) < 6
+
+
+def test_the_spectrum_adds_to_the_loss():
+    restored, clear = torch.rand(2, 1, 3, 32, 32)
+    plain, _ = L1()(clear, restored, clear)
+    more, logs = L1(0.1)(clear, restored, clear)
+    assert more.item() == pytest.approx(plain.item() + 0.1 * logs["spectrum"].item())
+    assert L1(0.1)(clear, clear, clear)[0] == 0
+
+
+def test_two_processes_train_as_one(whole, tiled, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [SCRIPT, str(tiled), str(tmp_path), "24", *RUNS]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("weights:") == len(RUNS)
+    for name in RUNS:
+        assert_same_run(tmp_path / name, whole / name, tolerance=1e-4)
+    # Half a batch has other statistics: BatchNorm over each process would differ by 8 percent.
+    two, one = (checkpoint.load(runs / "gan")["model"] for runs in (tmp_path, whole))
+    for key in one:
+        if key.endswith("running_var"):
+            assert torch.allclose(two[key], one[key], rtol=0, atol=0.02 * one[key].max()), key

@@ -1,0 +1,122 @@
+"""The tables of README and model card, written from the figures beside the weights.
+
+A table stands between the lines `<!-- table NAME -->` and `<!-- /table -->` and is replaced as a
+whole, so no figure in either text is typed by hand.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from restore.models import MODELS, PatchGAN, count_parameters
+from restore.weights import read_config
+
+from .evaluate import CAP, OPPONENTS, OPPONENTS_FILE, read_figures
+from .suites import SUITES
+
+TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+
+
+class ReportError(Exception):
+    """A table cannot be written; the message is one sentence that says which and what to do."""
+
+
+def write(weights: Path, texts: tuple[Path, ...] | None = None) -> list[Path]:
+    """Renew every table in `texts`, by default README.md and the model card in `weights`.
+
+    Returns the texts. Raises ReportError where figures are missing, are of other weights or of
+    other inputs.
+    """
+    texts = texts or (Path("README.md"), weights / "README.md")
+    renewed = [
+        TABLE.sub(lambda found: found[1] + _table(found[2], weights) + found[3], path.read_text())
+        for path in texts
+    ]
+    for path, text in zip(texts, renewed, strict=True):
+        path.write_text(text)
+    return list(texts)
+
+
+def _table(name: str, weights: Path) -> str:
+    if name not in TABLES:
+        raise ReportError(f"There is no table {name!r}; there are {', '.join(TABLES)}.")
+    head, *rows = TABLES[name](weights)
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _figures(weights: Path, suite: str) -> dict[str, dict]:
+    """Name of a row -> its psnr, ssim and photos, for one suite; all rows of the same inputs."""
+    plain = read_figures(weights / OPPONENTS_FILE).get(suite, {"rows": [], "photos": None})
+    figures = {row["name"]: {**row, "photos": plain["photos"]} for row in plain["rows"]}
+    inputs = {round(figures["input"]["psnr"], 6)} if "input" in figures else set()
+    for name in MODELS:
+        metrics = read_figures(weights / name / "metrics.json")
+        if metrics.get("sha256") != read_config(weights / name)["sha256"]:
+            raise ReportError(
+                f"The figures of {name} are of other weights: run python -m train evaluate {name} "
+                "--write."
+            )
+        if found := metrics["suites"].get(suite):
+            figures[name] = found
+            inputs.add(round(found["input_psnr"], 6))
+            figures.setdefault(
+                "input", {"psnr": found["input_psnr"], "ssim": found["input_ssim"], **found}
+            )
+    if len(inputs) > 1:
+        raise ReportError(
+            f"The rows of the suite {suite} are of different photos: run python -m train evaluate "
+            f"--suite {suite} --write for all models over the same ones."
+        )
+    return figures
+
+
+def _decibels(value: float) -> str:
+    return "inf" if value >= CAP else f"{value:.2f}"
+
+
+def _seed(weights: Path) -> list[list[str]]:
+    figures = _figures(weights, "seed")
+    critic = count_parameters(PatchGAN())
+    rows = [["", "parameters", "PSNR (dB)", "SSIM", "gain (dB)"]]
+    for name, row in figures.items():
+        size = f"{count_parameters(MODELS[name].build()):,}" if name in MODELS else ""
+        label = f"**{name}**" if name in MODELS else name
+        if name == "gan":
+            label += f" (generator; its critic has {critic:,} more)"
+        if row.get("kind") == "published":
+            label += ", as published, on its own photos"
+        gain = row["psnr"] - figures["input"]["psnr"]
+        shown = "" if name == "input" or row.get("kind") == "published" else f"{gain:+.2f}"
+        ssim = "" if row["ssim"] is None else f"{row['ssim']:.4f}"
+        rows.append([label, size, _decibels(row["psnr"]), ssim, shown])
+    return rows
+
+
+def _suites(weights: Path) -> list[list[str]]:
+    columns = ["input", *OPPONENTS, *MODELS]
+    rows = [["suite", "photos", *columns]]
+    for suite in SUITES.values():
+        figures = _figures(weights, suite.name)
+        cells = [_decibels(figures[c]["psnr"]) if c in figures else "" for c in columns]
+        if "input" in figures:
+            rows.append([f"`{suite.name}`: {suite.label}", str(figures["input"]["photos"]), *cells])
+    return rows
+
+
+def _speed(weights: Path) -> list[list[str]]:
+    path = weights.parent / "assets" / "bench.json"
+    try:
+        return json.loads(path.read_text())["table"]
+    except (OSError, ValueError, KeyError):
+        raise ReportError(
+            f"{path} holds no table: run python -m restore bench --out {path}."
+        ) from None
+
+
+TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
+    "seed": _seed,
+    "suites": _suites,
+    "speed": _speed,
+}
