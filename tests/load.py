@@ -26,6 +26,8 @@ POLITE = ("Queue is full", "too many", "try again")
 """What a refusal says that is no failure."""
 SAMPLE = 1.0
 """Seconds between two looks at the memory."""
+PATIENCE = 300
+"""Seconds after which an answer counts as lost."""
 SAME = 25
 """Levels by which a restored photo may differ from the own clear one, in the mean."""
 
@@ -90,7 +92,12 @@ def visit(
     rng, lock = np.random.default_rng(seed), threading.Lock()
     folder = Path(tempfile.mkdtemp(prefix="load-"))
     try:
-        client = Client(url, verbose=False, download_files=str(folder))
+        client = Client(
+            url,
+            verbose=False,
+            download_files=str(folder),
+            httpx_kwargs={"timeout": PATIENCE},
+        )
         while time.monotonic() < until:
             photo = own_photo(rng, 1e6 * np.exp(rng.uniform(*np.log(megapixels))))
             path = folder / "mine.png"

@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import torch
 from gradio_client import Client, handle_file
 from load import run
 from PIL import Image
-from running import free_port
+from running import ROOT, free_port
 
 from restore import Restorer
 from restore.page import build, guard
@@ -200,3 +202,25 @@ def test_a_small_crowd_gets_its_own_photos_back(page_app):
     assert report.lost == report.mixed_up == 0
     assert report.restored >= 6
     assert "lost 0, mixed up 0" in report.lines()
+
+
+GROWTH = """
+import psutil, numpy as np
+from restore import load
+from restore.page.serve import keep_memory_flat
+keep_memory_flat()
+restorer, process = load("cnn", device="cpu"), psutil.Process()
+for i in range(36):
+    restorer.restore(np.zeros((40 + 2 * i, 110 - 2 * i, 3), np.uint8))
+    if i == 3:
+        before = process.memory_info().rss
+print((process.memory_info().rss - before) / 1e6)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc and oneDNN are meant")
+def test_memory_stays_flat_whatever_the_sizes():
+    growth = subprocess.run(
+        [sys.executable, "-c", GROWTH], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert float(growth.stdout) < 8, "MB; 16 without keep_memory_flat, 2 with it"

@@ -1,6 +1,8 @@
 """Launching the page behind its guard, and stopping it without losing anybody's work."""
 
+import ctypes
 import os
+import platform
 import signal
 import threading
 import time
@@ -14,6 +16,8 @@ from .guard import Door, Guard
 from .parts import DEFAULT_MODEL
 from .work import restorer
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""As in malloc.h: bytes from which free memory is returned, and from which it is mapped."""
 GRACE = 20
 """Seconds that running work gets when the process is told to end."""
 HANDOVER = 2
@@ -63,6 +67,20 @@ def launch(
         **LAUNCH,
     )
     return door
+
+
+def keep_memory_flat() -> None:
+    """Before the first photo: give freed memory back, and keep few compiled kernels.
+
+    Photos come in ever new sizes. oneDNN keeps the kernels of the last 1024 shapes, and glibc keeps
+    what was freed: without this a process of 0.6 GB grew by 0.2 GB over 120 small photos, with it
+    by 2 MB, at the same speed.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8")
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            libc.mallopt(parameter, 1_000_000)
 
 
 def close(page: gr.Blocks, door: Door) -> None:
