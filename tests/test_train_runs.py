@@ -151,6 +151,12 @@ def test_a_run_that_gets_no_better_ends_early(tiled, tmp_path):
     assert len(history(tmp_path / "gan")) < 6
 
 
+def test_a_run_that_breaks_down_leaves_what_was_good(tiled, tmp_path):
+    with pytest.raises(TrainingError, match="After 16 tiles the loss is not a number"):
+        fit(toy("cnn", lr=1e38, warmup=0), "cnn", tiled, tmp_path)
+    assert checkpoint.load(tmp_path / "cnn")["history"][-1]["images"] == 8
+
+
 def test_the_spectrum_adds_to_the_loss():
     restored, clear = torch.rand(2, 1, 3, 32, 32)
     plain, _ = L1()(clear, restored, clear)

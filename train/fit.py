@@ -113,10 +113,15 @@ def fit(
         if done % every == 0 or done == steps or late:
             since = done - log.step
             means = _means(sums, since, accelerator)
+            if not math.isfinite(means["loss"]):
+                raise TrainingError(
+                    f"After {done * recipe.batch:,} tiles the loss is not a number. Lower the "
+                    f"recipe's lr or clip; what was good before is in {folder}."
+                )
             spent = time.monotonic() - window
             trained += spent
             scores = validate(ema.module, validation, accelerator)
-            if recipe.schedule == "plateau" and not late:
+            if recipe.schedule == "plateau" and done % every == 0:
                 schedule.step(scores["val_psnr"])
             rate = since * recipe.batch / spent
             row = {"step": done, "images": done * recipe.batch, "images_per_s": rate}

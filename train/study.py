@@ -96,16 +96,17 @@ def _gan_losses(history: Path, images: int) -> dict[str, float]:
 
 
 def _show(lines: list[Line], count: int) -> None:
-    columns = ("tiles seen", "PSNR (dB)", "the study", "SSIM", "the study", "L1", "the study")
     table = Table(
-        "",
-        *(Column(title, justify="right") for title in columns),
-        title=f"The study's blur on {count:,} validation pairs; its figures are on its own photos",
+        Column(no_wrap=True),
+        *(Column(title, justify="right") for title in ("tiles seen", "PSNR (dB)", "SSIM", "L1")),
+        title=f"The study's blur on {count:,} validation pairs: ours / the study's, on its photos",
     )
     for line in lines:
-        ours = (f"{line.psnr:.2f}", f"{line.ssim:.4f}", f"{line.loss:.4f}")
-        theirs = (str(line.study.get(key, "")) for key in ("psnr", "ssim", "loss"))
-        cells = (cell for pair in zip(ours, theirs, strict=True) for cell in pair)
+        ours = {"psnr": f"{line.psnr:.2f}", "ssim": f"{line.ssim:.4f}", "loss": f"{line.loss:.4f}"}
+        cells = (
+            f"{figure} / {line.study[key]}" if key in line.study else figure
+            for key, figure in ours.items()
+        )
         table.add_row(line.name, "" if line.images is None else f"{line.images:,}", *cells)
     console = Console()
     console.print(table)
