@@ -333,6 +333,12 @@ def good() -> list[Odd]:
         Odd("colour16-zip.tif", tiff(COLOUR16, compression="zlib", predictor=True), COLOUR16),
         Odd("big-endian.tif", tiff(COLOUR16, byteorder=">"), COLOUR16),
         Odd("big.tif", tiff(COLOUR, bigtiff=True), COLOUR),
+        Odd(
+            "big16.tif",
+            tiff(COLOUR16, bigtiff=True, extratags=[(270, 2, 0, "a cat", True)]),
+            COLOUR16,
+            holds={"exif": True},
+        ),
         Odd("planes16.tif", tiff(np.moveaxis(COLOUR16, -1, 0), planarconfig="separate"), COLOUR16),
         Odd("tiles.tif", tiff(COLOUR, tile=(16, 32)), COLOUR),
         Odd("tiles16.tif", tiff(COLOUR16, tile=(16, 32)), COLOUR16),

@@ -1,4 +1,4 @@
-"""16-bit colour, which Pillow cuts to 8 bits: PNG and TIFF in and out of arrays."""
+"""PNG and TIFF in and out of arrays, 16-bit colour too, which Pillow cuts to 8 bits."""
 
 import logging
 import struct
@@ -11,9 +11,8 @@ from PIL import Image, TiffImagePlugin
 
 from .metadata import raw_values
 
-logging.getLogger("tifffile").addHandler(
-    logging.NullHandler()
-)  # what it says, we say in a sentence
+# What it has to say of a broken file, decode says in a sentence.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 STRIP = 1 << 18
 """Pixels in a strip of a TIFF, about."""

@@ -24,8 +24,6 @@ LOCATION = re.compile(
 )
 """Names in XMP that tell where, in whichever vocabulary."""
 XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>))[2-8]""")
-
-
 PREFIX = b"Exif\0\0"
 EXIF, GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}

@@ -77,19 +77,20 @@ def _check(width: int, height: int) -> None:
 
 
 def _read(file: BinaryIO) -> Photo:
-    head = file.read(16)
+    head = file.read(64)
     file.seek(0)
     if not head:
         raise _RefusedError("it is empty; fetch or save it once more.")
-    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
+    if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS and b"avif" not in head:
         return _read_heic(file)
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        directory = TiffImagePlugin.ImageFileDirectory_v2(head[:8])
-        file.seek(directory.next)
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        directory = TiffImagePlugin.ImageFileDirectory_v2(head[: 16 if b"+" in head[:4] else 8])
+        first = directory.next
+        file.seek(first)
         directory.load(file)
         is_plain = set(directory.get(339, (1,))) == {1} and directory.get(277, 1) <= 5
         if is_plain and set(directory.get(258, (1,))) == {16} and directory.get(262) in (0, 1, 2):
-            return _read_deep_tiff(file, directory)
+            return _read_deep_tiff(file, directory, first)
         file.seek(0)
     return _read_with_pillow(file)
 
@@ -146,13 +147,17 @@ def _further(opened: Image.Image) -> tuple[str, ...]:
     return ("Animated: only the first frame is used.",) if animated else ()
 
 
-def _read_deep_tiff(file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2) -> Photo:
+def _read_deep_tiff(
+    file: BinaryIO, directory: TiffImagePlugin.ImageFileDirectory_v2, first: int
+) -> Photo:
     _check(directory[256], directory[257])
     file.seek(0)
     samples = deep.read_tiff(file, MAX_PIXELS)
     exif = Image.Exif()
     file.seek(0)
-    exif.load_from_fp(file)
+    head = file.read(4)
+    exif.endian, exif.bigtiff = "<" if head[:1] == b"I" else ">", b"+" in head
+    exif.load_from_fp(file, first)
     inch = {2: 1, 3: 2.54}.get(directory.get(296, 2), 0)
     x, y = (float(directory.get(tag, 0)) * inch for tag in (282, 283))
     info = {"icc_profile": directory.get(34675), "xmp": directory.get(700), "dpi": (x, y)}
@@ -174,7 +179,8 @@ def _read_heic(file: BinaryIO) -> Photo:
         samples = samples | samples >> opened.info.get("bit_depth", 10)  # so that white is 65535
     exif = Image.Exif()
     exif.load(opened.info.get("exif") or b"")
-    return _finish(samples, "HEIC", opened.info, exif, 1, [])
+    notes = ["It holds several pictures: only the main one is used."] if len(opened) > 1 else []
+    return _finish(samples, "HEIC", opened.info, exif, 1, notes)
 
 
 def _finish(

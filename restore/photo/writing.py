@@ -126,7 +126,7 @@ def _bytes(photo: Photo, kind: str, metadata: Metadata) -> bytes:
     else:
         options = {
             "JPEG": {"quality": 95, "subsampling": 0},
-            "WEBP": {"lossless": True, "exact": True},
+            "WEBP": {"lossless": True, "exact": True, "quality": 20},  # 20: how hard it tries
             "AVIF": {"quality": 90, "subsampling": "4:4:4", "speed": 8},
         }.get(kind, {})
         image.save(buffer, kind, **options, **known)
