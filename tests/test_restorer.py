@@ -1,6 +1,7 @@
 """From photo to photo, with the real weights."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -144,16 +145,16 @@ def test_progress_rises_to_one(blurred):
 
 
 def test_what_progress_raises_ends_the_work_and_nothing_else(blurred):
-    class Cancelled(Exception):
+    class CancelError(Exception):
         pass
 
     def cancel(share):
         if share:
-            raise Cancelled
+            raise CancelError
 
     restorer = load("cnn")
     whole, restorer.tile = restorer.restore(blurred), 160**2
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelError):
         restorer.restore(blurred, cancel)
     assert np.abs(restorer.restore(blurred).astype(int) - whole).max() <= 1
 
@@ -181,7 +182,7 @@ def test_running_out_of_memory_halves_the_tiles(blurred, monkeypatch, error):
     monkeypatch.setattr(restorer, "engine", cramped)
     assert np.abs(restorer.restore(blurred).astype(int) - whole).max() <= 1
     failed = [area for area in asked if area > 40_000]
-    assert all(b <= a / 2 for a, b in zip(failed, failed[1:], strict=False))
+    assert all(b <= a / 2 for a, b in pairwise(failed))
     done = len(asked)
     restorer.restore(blurred)
     assert max(asked[done:]) <= 40_000  # it remembers
