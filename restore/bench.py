@@ -36,7 +36,7 @@ SIDE = 128
 BATCHES = (1, 32)
 MEGAPIXELS = (1, 12, 48)
 QUICK_BATCHES = (1, 4)
-QUICK_MEGAPIXELS = (0.1, 0.2)
+QUICK_MEGAPIXELS = (0.05, 0.1)
 
 
 class _EnoughError(Exception):
@@ -64,7 +64,7 @@ def measure_quick(names: list[str], weights: str | None, device: torch.device) -
         "machine": machine(device, 256),
         "import_seconds": import_seconds(),
         "models": {
-            name: model_speed(name, weights, device, 4, QUICK_BATCHES, QUICK_MEGAPIXELS)
+            name: model_speed(name, weights, device, 4, QUICK_BATCHES, QUICK_MEGAPIXELS, math.inf)
             for name in names
         },
     }
@@ -126,8 +126,12 @@ def model_speed(
     seconds: float,
     batches: tuple[int, ...] = BATCHES,
     megapixels: tuple[float, ...] = MEGAPIXELS,
+    patience: float | None = None,
 ) -> dict:
-    """One model: small photos beside the opponent, a single tile, and large photos."""
+    """One model: small photos beside the opponent, a single tile, and large photos.
+
+    A large photo may take `patience` seconds, or else what is left of `seconds`.
+    """
     end = time.perf_counter() + seconds
     opponent = load_model(name, weights).requires_grad_(False).to(device)
     restorer = Restorer(name, load_model(name, weights), device)
@@ -149,7 +153,8 @@ def model_speed(
     result["tile_pixels_per_second"] = rate
     result["gflops"] = flops_per_pixel(load_model(name, weights)) * rate / 1e9
     for size in megapixels:
-        result["photos"][size] = photo_speed(restorer, size, rate, end - time.perf_counter())
+        left = patience or end - time.perf_counter()
+        result["photos"][size] = photo_speed(restorer, size, rate, left)
     return result
 
 

@@ -104,9 +104,9 @@ class NNPACKConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] * x.shape[-2] < NNPACK_PIXELS:
             return nn.functional.conv2d(x, self.weight, self.bias, padding=self.padding)
-        convolve = torch._nnpack_spatial_convolution
-        single = [convolve(y[None], self.weight, self.bias, self.padding) for y in x.contiguous()]
-        return single[0] if len(single) == 1 else torch.cat(single)  # its own batches are slower
+        return torch._nnpack_spatial_convolution(
+            x.contiguous(), self.weight, self.bias, self.padding
+        )
 
 
 class HalvingPool(nn.Module):
@@ -153,14 +153,16 @@ class Engine:
         self.precision = precision or choose_precision(device)
         model = fold_batch_norm(model.eval()).requires_grad_(False)
         if self.precision == torch.float32 and nnpack_wins(device):
-            self.layout = torch.contiguous_format
+            self.layout, self.batch = torch.contiguous_format, 1  # its batches are slower
             model = use_nnpack(model)
         else:
-            self.layout = torch.channels_last
+            self.layout, self.batch = torch.channels_last, None
         self.model = model.to(device, self.precision, memory_format=self.layout)
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.device)
-        y = self.model.residual(x.to(self.precision, memory_format=self.layout))
+        y = x.to(self.precision, memory_format=self.layout)
+        parts = [self.model.residual(part) for part in y.split(self.batch or len(y))]
+        y = parts[0] if len(parts) == 1 else torch.cat(parts)
         return x + y.float()  # in fp32: bf16 has 8 bits, fewer than a photo needs

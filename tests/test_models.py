@@ -108,3 +108,18 @@ def test_widening_computes_the_same():
     assert twins.abs().mean() > 0.001, (
         "the copies must differ, or they would learn the same for ever"
     )
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_bands_of_rows_change_nothing(layout, monkeypatch):
+    model = trained_like(UNet(16))
+    x = torch.rand(2, 3, 112, 80).contiguous(memory_format=layout)
+    whole = model(x)
+    monkeypatch.setattr("restore.models.unet.BAND", 0)
+    assert (model(x) - whole).abs().max() < 1e-5
+
+
+@names
+def test_the_residual_is_what_is_added(name):
+    model, x = trained_like(MODELS[name].build()), torch.rand(1, 3, 32, 48)
+    assert torch.equal(model(x), x + model.residual(x))

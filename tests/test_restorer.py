@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
-from restore.engine import DeviceError, Engine, NNPACKConv2d, free_memory
+from restore.engine import Engine, NNPACKConv2d, free_memory
 from restore.metrics import psnr
-from restore.restorer import TILE_BYTES
+from restore.restorer import TILE_BYTES, DeviceError
 from restore.weights import load_model
 from restore.working_size import choose_scale, enlarge, shrink
 
@@ -145,16 +145,16 @@ def test_progress_rises_to_one(blurred):
 
 
 def test_what_progress_raises_ends_the_work_and_nothing_else(blurred):
-    class CancelledError(Exception):
+    class CancelError(Exception):
         pass
 
     def cancel(share):
         if share:
-            raise CancelledError
+            raise CancelError
 
     restorer = load("cnn")
     whole, restorer.tile = restorer.restore(blurred), 160**2
-    with pytest.raises(CancelledError):
+    with pytest.raises(CancelError):
         restorer.restore(blurred, cancel)
     assert np.abs(restorer.restore(blurred).astype(int) - whole).max() <= 1
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore.tiling import BORDER, read, reflect_pad, spans
+from restore.tiling import BORDER, SMALLEST, read, reflect_pad, spans, tiles
 
 
 @given(
@@ -42,3 +42,25 @@ def test_tiles_read_the_photo_and_its_mirror():
         for column in spans(50, 16, 24, 8):
             expected = padded[row.low + 64 : row.high + 64, column.low + 64 : column.high + 64]
             assert np.array_equal(read(x, row, column).numpy(), expected)
+
+
+@given(
+    height=st.integers(1, 5000),
+    width=st.integers(1, 5000),
+    area=st.sampled_from([1, 300**2, 1000**2, 4000**2]),
+    context=st.sampled_from([6, 80]),
+    multiple=st.sampled_from([1, 16]),
+)
+def test_tiles_cover_the_photo_once_and_fit(height, width, area, context, multiple):
+    plan = tiles(height, width, area, context, multiple)
+    assert sum((r.stop - r.start) * (c.stop - c.start) for r, c in plan) == height * width
+    assert len({(r.start, c.start) for r, c in plan}) == len(plan)
+    largest = max((r.high - r.low) * (c.high - c.low) for r, c in plan)
+    smallest = SMALLEST + 2 * (context + multiple) + 2 * BORDER
+    assert largest <= max(area, smallest**2)
+
+
+def test_twelve_megapixels_in_large_tiles_cost_little_more_than_their_pixels():
+    plan = tiles(3000, 4000, 1700**2, 80, 16)
+    read_in_all = sum((r.high - r.low) * (c.high - c.low) for r, c in plan)
+    assert read_in_all < 1.2 * 12_000_000
