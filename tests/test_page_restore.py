@@ -172,8 +172,8 @@ def test_download_keeps_name_format_and_metadata_or_leaves_the_location_out(page
 
 def test_an_example_is_restored_with_scores(page):
     page.locator("#restore-model").get_by_label("cnn").check()
-    page.locator("#examples button").filter(has_text="Culture").click()
-    ready(page, part="culture-study-cnn.png")
+    page.locator("#examples button").filter(has_text="History").click()
+    ready(page, part="coins-gaussian-cnn.png")
     page.wait_for_function(
         "[...document.querySelectorAll('#restore-scores [role=gridcell]')].length === 8 && "
         "!isNaN(document.querySelectorAll('#restore-scores [role=gridcell]')[5].innerText)"
