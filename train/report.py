@@ -4,11 +4,12 @@ A table stands between the lines `<!-- table NAME -->` and `<!-- /table -->` and
 whole, so no figure in either text is typed by hand.
 """
 
-import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from restore.bench import tables
 from restore.models import MODELS, PatchGAN, count_parameters
 from restore.weights import read_config
 
@@ -105,18 +106,37 @@ def _suites(weights: Path) -> list[list[str]]:
     return rows
 
 
-def _speed(weights: Path) -> list[list[str]]:
+def _study(weights: Path) -> list[list[str]]:
+    path = weights / "study.json"
+    found = read_figures(path)
+    if "rows" not in found:
+        raise ReportError(f"{path} holds no figures: run python -m train study --out {path}.")
+    rows = [["recipe", "tiles seen", "PSNR (dB)", "the study's", "SSIM", "the study's"]]
+    for row in found["rows"]:
+        published = (str(row["study"].get(key, "")) for key in ("psnr", "ssim"))
+        seen = "" if row["images"] is None else f"{row['images']:,}"
+        psnr, ssim = f"{row['psnr']:.2f}", f"{row['ssim']:.4f}"
+        rows.append([f"`{row['name']}`", seen, psnr, next(published), ssim, next(published)])
+    return rows
+
+
+def _speed(part: int, weights: Path) -> list[list[str]]:
+    """One of the tables that `restore bench` prints."""
     path = weights.parent / "assets" / "bench.json"
-    try:
-        return json.loads(path.read_text())["table"]
-    except (OSError, ValueError, KeyError):
-        raise ReportError(
-            f"{path} holds no table: run python -m restore bench --out {path}."
-        ) from None
+    if not (result := read_figures(path)):
+        raise ReportError(f"{path} holds no figures: run python -m restore bench --out {path}.")
+    table = tables(result)[part]
+    head = [str(column.header) for column in table.columns]
+    cells = zip(*(map(str, column.cells) for column in table.columns), strict=True)
+    return [head, *map(list, cells)]
 
 
 TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "seed": _seed,
     "suites": _suites,
-    "speed": _speed,
+    "study": _study,
+    "speed-start": partial(_speed, 0),
+    "speed-small": partial(_speed, 1),
+    "speed-tile": partial(_speed, 2),
+    "speed-photos": partial(_speed, 3),
 }
