@@ -18,7 +18,7 @@ from load import run
 from PIL import Image
 from running import ROOT, free_port
 
-from restore import Restorer
+from restore.engine import Engine
 from restore.page import build, guard
 from restore.page.serve import launch
 from restore.page.work import FALLBACKS, restorer
@@ -71,9 +71,12 @@ def another(photo: str) -> str:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (MemoryError(), "ran out of memory"),
+        (MemoryError(), "does not fit into the memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "does not fit into the memory"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "does not fit into the memory",
+        ),
         (RuntimeError("secret-name.png"), "the fault is not yours"),
     ],
 )
@@ -82,7 +85,7 @@ def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Restorer, "_run", fails)
+        patch.setattr(Engine, "__call__", fails)
         with pytest.raises(Exception, match=sentence) as caught:
             restore(visitor, photo)
     assert "secret-name" not in str(caught.value) + caplog.text
@@ -90,7 +93,7 @@ def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog
 
 
 def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkeypatch):
-    calls, run_network = [], Restorer._run
+    calls, run_network = [], Engine.__call__
 
     def fails_once(self, x):
         calls.append(x.shape)
@@ -99,7 +102,7 @@ def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkey
         return run_network(self, x)
 
     restorer("cnn")
-    monkeypatch.setattr(Restorer, "_run", fails_once)
+    monkeypatch.setattr(Engine, "__call__", fails_once)
     assert restore(visitor, photo)
     assert len(calls) >= 2
 
