@@ -102,6 +102,7 @@ def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkey
         return run_network(self, x)
 
     restorer("cnn")
+    Image.effect_noise((300, 280), 60).convert("RGB").save(photo)
     monkeypatch.setattr(Engine, "__call__", fails_once)
     assert restore(visitor, photo)
     assert len(calls) >= 2
@@ -112,17 +113,17 @@ def test_a_full_disk(visitor, photo, monkeypatch):
         patch.setattr(guard, "LEAST_FREE", 1 << 60)
         with pytest.raises(Exception, match=r"507|disk is full"):
             restore(visitor, photo)
-    save = Image.Image.save
+    opened = Path.open
 
-    def full(self, path, *arguments, **options):
-        Path(path).write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(path, mode="r", *arguments, **options):
+        if mode == "xb":  # how a result is begun
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, mode, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Image.Image, "save", full)
+        patch.setattr(Path, "open", full)
         with pytest.raises(Exception, match="cannot be written"):
             restore(visitor, photo)
-    assert Image.Image.save is save
     assert restore(visitor, another(photo))
 
 
