@@ -148,7 +148,6 @@ def test_forged_arguments_get_a_sentence(web):
         ("restore", [photo, "org/repo", None]),
         ("restore", [{**photo, "path": "/etc/passwd"}, "cnn", None]),
         ("restore", [{**photo, "path": str(ROOT / "assets/page.jpg")}, "cnn", None]),
-        ("restore", [{**photo, "orig_name": ["a"]}, "cnn", None]),
         ("compare", [photo, 5, None]),
         ("distort", [photo, "gaussian", huge, 0, None]),
         ("distort", [photo, "gaussian", "much", 0, None]),

@@ -18,7 +18,7 @@ from load import run
 from PIL import Image
 from running import ROOT, free_port
 
-from restore import Restorer
+from restore.engine import Engine
 from restore.page import build, guard
 from restore.page.serve import launch
 from restore.page.work import FALLBACKS, restorer
@@ -71,9 +71,12 @@ def another(photo: str) -> str:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (MemoryError(), "ran out of memory"),
+        (MemoryError(), "does not fit into the memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "does not fit into the memory"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "does not fit into the memory",
+        ),
         (RuntimeError("secret-name.png"), "the fault is not yours"),
     ],
 )
@@ -82,7 +85,7 @@ def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Restorer, "_run", fails)
+        patch.setattr(Engine, "__call__", fails)
         with pytest.raises(Exception, match=sentence) as caught:
             restore(visitor, photo)
     assert "secret-name" not in str(caught.value) + caplog.text
@@ -90,7 +93,7 @@ def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog
 
 
 def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkeypatch):
-    calls, run_network = [], Restorer._run
+    calls, run_network = [], Engine.__call__
 
     def fails_once(self, x):
         calls.append(x.shape)
@@ -99,7 +102,8 @@ def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkey
         return run_network(self, x)
 
     restorer("cnn")
-    monkeypatch.setattr(Restorer, "_run", fails_once)
+    Image.effect_noise((300, 280), 60).convert("RGB").save(photo)
+    monkeypatch.setattr(Engine, "__call__", fails_once)
     assert restore(visitor, photo)
     assert len(calls) >= 2
 
@@ -109,17 +113,17 @@ def test_a_full_disk(visitor, photo, monkeypatch):
         patch.setattr(guard, "LEAST_FREE", 1 << 60)
         with pytest.raises(Exception, match=r"507|disk is full"):
             restore(visitor, photo)
-    save = Image.Image.save
+    opened = Path.open
 
-    def full(self, path, *arguments, **options):
-        Path(path).write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(path, mode="r", *arguments, **options):
+        if mode == "xb":  # how a result is begun
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path, mode, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Image.Image, "save", full)
+        patch.setattr(Path, "open", full)
         with pytest.raises(Exception, match="cannot be written"):
             restore(visitor, photo)
-    assert Image.Image.save is save
     assert restore(visitor, another(photo))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from cachetools import TTLCache
 from torch import nn
 
+from ..engine import NNPACKConv2d
 from ..photo import Photo
 from .work import PACE, fingerprint, is_loaded, restorer
 
@@ -157,7 +158,8 @@ def _restore_watched(
     if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
         return _restore(photo, name)
     loaded = restorer(name)
-    layers = [module for module in loaded.model.modules() if isinstance(module, nn.Conv2d)]
+    modules = loaded.engine.model.modules()
+    layers = [module for module in modules if isinstance(module, (nn.Conv2d, NNPACKConv2d))]
     hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]
     try:
         return loaded.restore(photo, report)
