@@ -109,7 +109,7 @@ def _work(
         folder = snapshot_download(
             repo,
             revision=revision,
-            allow_patterns=[f"{name}/{file}" for file in (*FILES, "metrics.json")],
+            allow_patterns=[f"{name}/{file}" for file in (*FILES, "metrics.json", "history.csv")],
             cache_dir=cache,
             force_download=again,
         )

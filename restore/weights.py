@@ -204,6 +204,9 @@ def save_model(model: nn.Module, name: str, weights: Path, **facts: object) -> P
         **facts,
     }
     partial.chmod(0o644)  # safetensors writes for the owner only
+    described = folder / "config.json.part"
+    described.write_text(json.dumps(config, indent=2) + "\n")
+    # Both are whole on the disk before either takes its name: a full disk spoils neither.
     partial.replace(folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    described.replace(folder / "config.json")
     return folder

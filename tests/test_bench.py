@@ -3,6 +3,7 @@
 import json
 import time
 
+import psutil
 import pytest
 import torch
 from test_cli import call
@@ -12,7 +13,7 @@ from restore.bench import flops_per_pixel, interleaved, peak_memory, photo_speed
 
 
 def test_quick_bench_writes_figures_that_fit_each_other(tmp_path):
-    out = tmp_path / "bench.json"
+    out, before = tmp_path / "bench.json", psutil.Process().memory_info().rss
     result = call("bench", "--quick", "--models", "cnn", "--device", "cpu", "--out", out)
     assert result.exit_code == 0, result.output
     figures = json.loads(out.read_text())
@@ -23,7 +24,7 @@ def test_quick_bench_writes_figures_that_fit_each_other(tmp_path):
     assert 1e4 < model["tile_pixels_per_second"] < 1e9
     for row in model["photos"].values():
         assert row["seconds"] > 0
-        assert 1e8 < row["peak_bytes"] < 3e9
+        assert 1e8 < row["peak_bytes"] < before + 1e9
     for text in ("images/s", "eager fp32", "peak memory", "of matrix rate"):
         assert text in result.output
 

@@ -266,7 +266,7 @@ def test_metadata_is_stripped_on_wish(photos, tmp_path):
     [
         (["fit", "nonsense"], "There is no recipe 'nonsense'. Choose one of: cnn, gan"),
         (["fit", "cnn", "--tiles", "/nowhere"], "Make them with: python -m train tiles"),
-        (["tiles", "--photos", "/nowhere"], "No photos in /nowhere"),
+        (["tiles", "--photos", "/nowhere"], "There is no folder /nowhere"),
     ],
 )
 def test_train_says_what_is_wrong(arguments, sentence):

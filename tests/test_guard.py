@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,8 @@ def exchange(app, path: str, chunks=(b"",), door=None, headers=(), client="203.0
         "headers": list(headers),
         "client": (client, 1),
     }
-    asyncio.run(Guard(app, door or Door(dict))(scope, receive, send))
+    with ThreadPoolExecutor(1) as pool:  # a browser of other tests has a loop in this thread
+        pool.submit(asyncio.run, Guard(app, door or Door(dict))(scope, receive, send)).result()
     return sent[0]["status"], json.loads(sent[1]["body"]).get("detail")
 
 

@@ -5,6 +5,7 @@ was killed goes on exactly as if it had not been, and many processes train as on
 """
 
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -229,7 +230,8 @@ def _means(sums: dict[str, Tensor], steps: int, accelerator: Accelerator) -> dic
 
 def _publish(model: nn.Module, recipe: Recipe, name: str, folder: Path, images: int) -> None:
     facts = {"recipe": name, "images": images, "start": recipe.start}
-    save_model(model, recipe.model, folder / "weights", **facts)
+    published = save_model(model, recipe.model, folder / "weights", **facts)
+    shutil.copy(folder / "history.csv", published)  # the curve that led to these weights
 
 
 def _efficiency(
