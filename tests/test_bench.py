@@ -24,7 +24,7 @@ def test_quick_bench_writes_figures_that_fit_each_other(tmp_path):
     assert 1e4 < model["tile_pixels_per_second"] < 1e9
     for row in model["photos"].values():
         assert row["seconds"] > 0
-        assert 1e8 < row["peak_bytes"] < before + 1e9
+        assert 1e8 < row["peak_bytes"] < before + 2.5e9
     for text in ("images/s", "eager fp32", "peak memory", "of matrix rate"):
         assert text in result.output
 
