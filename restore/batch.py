@@ -199,7 +199,9 @@ class Batch:
         """The restored photo, the scale and the seconds, or a row that says why not."""
         start = time.perf_counter()
         try:
-            scale = choose_scale(photo.opaque_colours()) if self.scale == "auto" else self.scale
+            scale = self.scale
+            if scale == "auto":
+                scale = choose_scale(photo.opaque_colours(), self.restorer.spec.wide)
             restored = self.restorer.restore(photo, progress, scale)
         except (MemoryError, ValueError) as error:
             return Row.of(job, "failed", f"{job.source.name}: {error}")

@@ -3,18 +3,21 @@
 import numpy as np
 from PIL import Image
 
-HALF, QUARTER = 0.29, 0.29
-"""Below these ratios of gradients a photo is restored at half and at quarter size. Chosen on
-validation photos: unet-512 loses nothing with mild blur (Gaussian 1.1 and 1.6, disk 3) and gains
-0.2 to 1.3 dB beyond Gaussian 4 and disk 5."""
+QUARTER = 0.29
+"""Below this ratio of gradients a photo is restored at quarter instead of half size. It and
+`ModelSpec.wide`, the same for half instead of full size, were chosen on validation photos:
+unet-512 loses nothing with mild blur (Gaussian 1.1 and 1.6, disk 3) and gains 0.2 to 1.3 dB beyond
+Gaussian 4 and disk 5."""
 JUDGED = 1024
 """The blur is judged on the central square of at most this side, in pixels."""
 SMALLEST = 64
 """Photos with a shorter side are not judged: too little is left of them at an eighth."""
 
 
-def choose_scale(pixels: np.ndarray) -> float:
+def choose_scale(pixels: np.ndarray, wide: float) -> float:
     """The working size that suits the blur of uint8 or uint16 [H, W] or [H, W, 3]: 1, 0.5 or 0.25.
+
+    `wide` is that of the model's `ModelSpec`.
 
     A sharp photo has about the same gradients per pixel at every size, for the world has detail at
     every scale; a blurred one has a quarter of their energy at twice the size. So the ratio between
@@ -29,7 +32,7 @@ def choose_scale(pixels: np.ndarray) -> float:
     plane = plane.mean(-1) if plane.ndim == 3 else plane
     height, width = plane.shape
     half, quarter, eighth = (_energy(_resize(plane, width // n, height // n)) for n in (2, 4, 8))
-    if half >= HALF * quarter:
+    if half >= wide * quarter:
         return 1.0
     return 0.25 if quarter < QUARTER * eighth else 0.5
 
