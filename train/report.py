@@ -81,7 +81,7 @@ def _seed(weights: Path) -> list[list[str]]:
     figures = _figures(weights, "seed")
     critic = count_parameters(PatchGAN())
     rows = [["", "parameters", "PSNR (dB)", "SSIM", "gain (dB)"]]
-    for name, row in figures.items():
+    for name, row in sorted(figures.items(), key=lambda pair: pair[1].get("kind") == "published"):
         size = f"{count_parameters(MODELS[name].build()):,}" if name in MODELS else ""
         label = f"**{name}**" if name in MODELS else name
         if name == "gan":
