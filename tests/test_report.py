@@ -58,7 +58,16 @@ def change(path, **parts):
         (lambda m: m.unlink(), "the figures of cnn are of other weights"),
         (
             lambda m: change(
-                m, suites={"seed": {"photos": 1, "psnr": 30, "ssim": 0.9, "input_psnr": 20.0}}
+                m,
+                suites={
+                    "seed": {
+                        "photos": 1,
+                        "psnr": 30.0,
+                        "ssim": 0.9,
+                        "input_psnr": 20.0,
+                        "input_ssim": 0.5,
+                    }
+                },
             ),
             "the rows of the suite seed are of different photos",
         ),
