@@ -264,7 +264,7 @@ def test_metadata_is_stripped_on_wish(photos, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["fit", "nonsense"], "There is no recipe 'nonsense'. Choose one of: cnn, gan"),
+        (["fit", "nonsense"], "There is no recipe 'nonsense'. Choose one of: cnn, "),
         (["fit", "cnn", "--tiles", "/nowhere"], "Make them with: python -m train tiles"),
         (["tiles", "--photos", "/nowhere"], "There is no folder /nowhere"),
     ],
