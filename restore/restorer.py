@@ -9,13 +9,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from . import tiling
-from .engine import DeviceError, Engine, choose_device, free_memory, is_out_of_memory
+from .engine import Engine, choose_device, free_memory, is_out_of_memory
 from .models import MODELS
 from .photo import Photo
 from .weights import load_model
 from .working_size import choose_scale, enlarge, shrink
-
-__all__ = ["DeviceError", "Restorer", "choose_device", "load"]
 
 LARGEST_TILE = 2304**2
 """What a tile reads at most, in pixels; beyond it more memory is of little use."""

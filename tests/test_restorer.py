@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
-from restore.engine import Engine, NNPACKConv2d, free_memory
+from restore.engine import DeviceError, Engine, NNPACKConv2d, free_memory
 from restore.metrics import psnr
-from restore.restorer import TILE_BYTES, DeviceError
+from restore.restorer import TILE_BYTES
 from restore.weights import load_model
 from restore.working_size import choose_scale, enlarge, shrink
 

@@ -26,7 +26,7 @@ from restore import Restorer, load
 from restore import weights as registry
 from restore.distort import blur
 from restore.metrics import psnr, ssim
-from restore.weights import BUNDLED, locate, read_config
+from restore.weights import BUNDLED, locate, measured, read_config
 
 from .suites import SUITES, Case, EvaluationError, Job, one_kind_of_error, plan, plan_pairs
 
@@ -180,7 +180,7 @@ def evaluate(
         lines = [asdict(row) for row in rows]
         figures[job.name] = {"label": job.label, "photos": len(job.cases), "rows": lines}
         if out:
-            _write_json(out, figures)
+            write_json(out, figures)
         if write and job.name in SUITES:
             for name in models:
                 _record(folders[name], name, hashes[name], job, rows)
@@ -266,12 +266,11 @@ def _show(job: Job, rows: Sequence[Row]) -> None:
 def _record(folder: Path, name: str, sha256: str, job: Job, rows: Sequence[Row]) -> None:
     """Add a suite to the metrics.json of a model; figures of other weights go."""
     path = folder / "metrics.json"
-    old = read_figures(path)
-    kept = old.get("suites", {}) if old.get("sha256") == sha256 else {}
+    kept = measured(name, folder.parent)
     before, after = (next(row for row in rows if row.name == key) for key in ("input", name))
     kept[job.name] = {"photos": len(job.cases), "psnr": after.psnr, "ssim": after.ssim}
     kept[job.name] |= {"input_psnr": before.psnr, "input_ssim": before.ssim}
-    _write_json(path, {"model": name, "sha256": sha256, "suites": kept})
+    write_json(path, {"model": name, "sha256": sha256, "suites": kept})
 
 
 def _record_opponents(weights: Path, job: Job, rows: Sequence[Row]) -> None:
@@ -279,7 +278,7 @@ def _record_opponents(weights: Path, job: Job, rows: Sequence[Row]) -> None:
     path = weights / OPPONENTS_FILE
     plain = [asdict(row) for row in rows if row.kind != "model"]
     suite = {"label": job.label, "photos": len(job.cases), "rows": plain}
-    _write_json(path, {**read_figures(path), job.name: suite})
+    write_json(path, {**read_figures(path), job.name: suite})
 
 
 def read_figures(path: Path) -> dict:
@@ -291,7 +290,7 @@ def read_figures(path: Path) -> dict:
     return figures if isinstance(figures, dict) else {}
 
 
-def _write_json(path: Path, figures: dict) -> None:
+def write_json(path: Path, figures: dict) -> None:
     """Write whole or not at all."""
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(json.dumps(figures, indent=2) + "\n")

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
 )
 
 from restore.models import MODELS
-from restore.weights import BUNDLED, WeightsError, load_model, read_config
+from restore.weights import BUNDLED, WeightsError, load_model, measured
 
 ROOT = Path(__file__).resolve().parent.parent
 SPACE_FILES = ("README.md", "requirements.txt", "app.py", "LICENSE", "restore", "weights", "assets")
@@ -158,10 +158,9 @@ def space_files() -> dict[str, bytes]:
 def _figures(folder: Path) -> dict[str, float]:
     """PSNR and SSIM on the suite `seed`, measured on these very weights. Raises PublishError."""
     try:
-        metrics = json.loads((folder / "metrics.json").read_text())
-        if metrics["sha256"] == read_config(folder)["sha256"]:
-            return {key: float(metrics["suites"][SUITE][key]) for key in ("psnr", "ssim")}
-    except (OSError, ValueError, KeyError, TypeError):
+        seed = measured(folder.name, folder.parent)[SUITE]
+        return {key: float(seed[key]) for key in ("psnr", "ssim")}
+    except (ValueError, KeyError, TypeError):
         pass
     raise PublishError(
         f"{folder} has no figures of these weights on the suite {SUITE}. Measure them with: python "

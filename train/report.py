@@ -11,7 +11,7 @@ from pathlib import Path
 
 from restore.bench import tables
 from restore.models import MODELS, PatchGAN, count_parameters
-from restore.weights import read_config
+from restore.weights import measured
 
 from .evaluate import CAP, OPPONENTS, OPPONENTS_FILE, read_figures
 from .suites import SUITES
@@ -53,18 +53,16 @@ def _figures(weights: Path, suite: str) -> dict[str, dict]:
     figures = {row["name"]: {**row, "photos": plain["photos"]} for row in plain["rows"]}
     inputs = {round(figures["input"]["psnr"], 6)} if "input" in figures else set()
     for name in MODELS:
-        metrics = read_figures(weights / name / "metrics.json")
-        if metrics.get("sha256") != read_config(weights / name)["sha256"]:
+        if not (suites := measured(name, weights)):
             raise ReportError(
                 f"The figures of {name} are of other weights: run python -m train evaluate {name} "
                 "--write."
             )
-        if found := metrics["suites"].get(suite):
+        if found := suites.get(suite):
             figures[name] = found
             inputs.add(round(found["input_psnr"], 6))
-            figures.setdefault(
-                "input", {"psnr": found["input_psnr"], "ssim": found["input_ssim"], **found}
-            )
+            before = {"psnr": found["input_psnr"], "ssim": found["input_ssim"]}
+            figures.setdefault("input", {**found, **before})
     if len(inputs) > 1:
         raise ReportError(
             f"The rows of the suite {suite} are of different photos: run python -m train evaluate "

@@ -1,7 +1,6 @@
 """The study's figures beside ours: its recipes' weights on all validation pairs with its blur."""
 
 import csv
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,10 +63,8 @@ def compare(runs: Path, tiles: Path, out: Path | None = None) -> list[Line]:
         scores = _score(name, load_model(recipe.model, weights), pairs, accelerator)
         losses = _gan_losses(runs / name / "history.csv", images) if recipe.adversarial else {}
         lines.append(Line(name, images, *scores, study=PUBLISHED[name], **losses))
-        report = {"pairs": len(pairs[0]), "rows": [asdict(line) for line in lines]}
-        partial = out.with_name(out.name + ".part")
-        partial.write_text(json.dumps(report, indent=2) + "\n")
-        partial.replace(out)
+        rows = [asdict(line) for line in lines]
+        evaluate.write_json(out, {"pairs": len(pairs[0]), "rows": rows})
     _show(lines, len(pairs[0]))
     return lines
 
