@@ -6,6 +6,7 @@ are float [B, 3, H, W] in [0, 1]; kernels are [B, K, K], K odd, and sum to 1. Bo
 
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,12 +197,15 @@ def jpeg(x: Tensor, quality: int | Sequence[int]) -> Tensor:
     """Write each photo as JPEG of `quality` 1 to 100, one for all or one each, and read it back."""
     qualities = [quality] * len(x) if isinstance(quality, int) else quality
     photos = (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    written = []
-    for levels, one in zip(photos, qualities, strict=True):
-        file = io.BytesIO()
-        Image.fromarray(levels).save(file, "JPEG", quality=one)
-        written.append(np.asarray(Image.open(file)))
-    return torch.from_numpy(np.stack(written)).permute(0, 3, 1, 2).to(x) / 255
+    with ThreadPoolExecutor() as pool:
+        written = list(pool.map(_through_jpeg, photos, qualities))
+    return torch.from_numpy(np.stack(written)).to(x.device).permute(0, 3, 1, 2).to(x) / 255
+
+
+def _through_jpeg(levels: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from restore.weights import load_model
 from train import TrainingError, recipes, tiles
 from train.batches import Batches, prefetch
 from train.fit import fit
+from train.mixture import Mixture
 from train.throughput import flops_per_image, matrix_rate
 
 
@@ -86,6 +87,39 @@ def test_batches_are_the_same_ahead_and_in_shares(crop, tiled):
         share = Batches(recipe, tiled, cpu, rank, 2)(1)
         assert torch.equal(share[0], plain[1][0][rank::2])
         assert torch.equal(share[1], plain[1][1][rank::2])
+
+
+def test_steps_that_are_drawn_together_are_what_they_are_one_by_one(tiled):
+    batches = Batches(toy("cnn"), tiled, torch.device("cpu"))
+    batches.together = 3
+    both = batches._make(1)
+    for step in (3, 4, 5):
+        for one, other in zip(batches(step), batches._take(both, step), strict=True):
+            assert len(one) == 4
+            assert torch.equal(one, other)
+    assert not torch.equal(batches(3)[1], batches(4)[1])
+
+
+def test_blur_comes_from_beyond_a_border_that_is_cut_off(tiled):
+    recipe = toy(
+        "cnn",
+        crop=96,
+        border=16,
+        mixture=Mixture(
+            clear=0, study=0, gaussian=0, disk=1, motion=0, shake=0, linear=0, noisy=0, jpeg=0
+        ),
+    )
+    batches = Batches(recipe, tiled, torch.device("cpu"))
+    whole, cut = batches(4), batches(5)
+    assert whole[0].shape[-2:] == whole[1].shape[-2:] == (96, 96)
+    assert cut[0].shape[-2:] == cut[1].shape[-2:] == (64, 64)
+
+    def slope(photos):
+        """Of the blurred photos at the border, beside that inside: none where it is a mirror."""
+        change = (photos[..., 1:] - photos[..., :-1]).abs().mean((0, 1, 2))
+        return change[0] / change[8:-8].mean()
+
+    assert slope(whole[0]) < 0.6 < slope(cut[0])
 
 
 @pytest.mark.parametrize("name", ["cnn", "gan"])

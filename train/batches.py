@@ -1,8 +1,8 @@
 """What each step trains on: tiles out of the store, turned, mirrored, cropped and distorted.
 
-All that is random in a step is drawn for the whole batch from generators seeded by the step's
-number, and each process takes its share. So a run goes on after a stop as if there had been none,
-and two processes see what one would.
+All that is random in a step (on a GPU: in a group of steps) is drawn for the whole batch from
+generators seeded by its number, and each process takes its share. So a run goes on after a stop as
+if there had been none, and two processes see what one would.
 """
 
 from collections import deque
@@ -16,19 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.engine import free_memory
+
 from . import TrainingError
 from .recipes import Recipe
 from .tiles import SIZE
 
 AHEAD = 2
-"""Batches that are prepared while a GPU trains on another."""
+"""Groups of batches that are prepared while a GPU trains on another."""
+TOGETHER = 512
+"""Tiles that are distorted together on a GPU: it is the launches that cost time there."""
 T = TypeVar("T")
 
 
 def open_tiles(path: Path) -> np.ndarray:
     """A store of tiles, uint8 [N, 128, 128, 3], left on the disk. Raises TrainingError."""
     try:
-        store = np.load(path, mmap_mode="r")
+        store = np.load(path, mmap_mode="c")
     except FileNotFoundError:
         raise TrainingError(
             f"There are no tiles in {path.parent}. Make them with: python -m train tiles"
@@ -53,21 +57,27 @@ class Batches:
     def __init__(
         self, recipe: Recipe, tiles: Path, device: torch.device, rank: int = 0, world: int = 1
     ):
-        """Open the training tiles. Raises TrainingError."""
+        """Open the training tiles; a GPU takes them into its memory. Raises TrainingError."""
         self.recipe, self.device, self.rank, self.world = recipe, device, rank, world
-        self.store = open_tiles(tiles / "train.npy")
+        store = open_tiles(tiles / "train.npy")
         if recipe.batch % world:
             raise TrainingError(
                 f"A batch of {recipe.batch} cannot be shared by {world} processes evenly."
             )
-        if len(self.store) < recipe.batch:
+        if len(store) < recipe.batch:
             raise TrainingError(
-                f"{tiles} holds {len(self.store)} training tiles, fewer than a batch of "
+                f"{tiles} holds {len(store)} training tiles, fewer than a batch of "
                 f"{recipe.batch}. Make more with: python -m train tiles"
             )
+        self.store = torch.from_numpy(store)
+        self.together = 1
+        if device.type == "cuda":
+            self.together = max(1, TOGETHER // recipe.batch)
+            if store.nbytes < free_memory(device) / 4:
+                self.store = self.store.to(device)
         self.order = lru_cache(2)(self._order)
 
-    def ahead(self, steps: Iterable[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    def ahead(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of these steps, in order; for a CUDA GPU, prepared while it is busy."""
         if self.device.type != "cuda":
             yield from map(self, steps)
@@ -75,48 +85,77 @@ class Batches:
         # On a stream of their own, distortions need not wait for the training steps in the queue.
         stream = torch.cuda.Stream(self.device)
 
-        def make(step: int) -> tuple[Tensor, Tensor]:
+        def make(group: int) -> tuple[Tensor, Tensor]:
             with torch.cuda.stream(stream):
-                batch = self(step)
+                both = self._make(group)
                 stream.synchronize()
-            return batch
+            return both
 
-        for batch in prefetch(make, steps, AHEAD):
-            for part in batch:
+        groups = range(steps.start // self.together, -(-steps.stop // self.together))
+        for group, both in zip(groups, prefetch(make, groups, AHEAD), strict=True):
+            for part in both:
                 part.record_stream(torch.cuda.current_stream(self.device))
-            yield batch
+            first = group * self.together
+            for step in range(max(steps.start, first), min(steps.stop, first + self.together)):
+                yield self._take(both, step)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Distorted and clear tiles of a step, [B / world, 3, crop, crop] in [0, 1] each."""
-        clear = self._read(step).to(self.device).float() / 255
-        if self.recipe.brightness:
-            change = self._rng(step, 2).uniform(-1, 1, self.recipe.batch)[self.rank :: self.world]
-            factor = torch.tensor(1 + self.recipe.brightness * change, dtype=torch.float)
+        """Distorted and clear tiles of a step, [B / world, 3, H, W] in [0, 1] each.
+
+        H and W are the recipe's crop, less its border on each side where that is cut off.
+        """
+        return self._take(self._make(step // self.together), step)
+
+    def _take(self, both: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, Tensor]:
+        share, position = self.recipe.batch // self.world, step % self.together
+        distorted, clear = (part[position * share : (position + 1) * share] for part in both)
+        return distorted, clear
+
+    def _make(self, group: int) -> tuple[Tensor, Tensor]:
+        """The batches of `together` steps, one after the other."""
+        recipe, mine = self.recipe, slice(self.rank, None, self.world)
+        count = self.together * recipe.batch
+        clear = self._read(group, count)[mine].to(self.device).permute(0, 3, 1, 2).float() / 255
+        if recipe.brightness:
+            change = self._rng(group, 2).uniform(-1, 1, count)[mine]
+            factor = torch.tensor(1 + recipe.brightness * change, dtype=torch.float)
             clear = (clear * factor.to(self.device)[:, None, None, None]).clamp(0, 1)
-        generator = torch.Generator(self.device).manual_seed(_seed(self.recipe.seed, step))
-        plan = self.recipe.mixture.draw(self.recipe.batch, self.recipe.crop, generator)
+        generator = torch.Generator(self.device).manual_seed(_seed(recipe.seed, group))
+        plan = recipe.mixture.draw(count, recipe.crop, generator)
         distorted = plan.share(self.rank, self.world)(clear)
+        if recipe.border and group % 4:
+            inside = slice(recipe.border, -recipe.border)
+            distorted, clear = (part[..., inside, inside] for part in (distorted, clear))
         return distorted.contiguous(memory_format=torch.channels_last), clear
 
-    def _read(self, step: int) -> Tensor:
-        """uint8 [B / world, 3, crop, crop]."""
-        recipe, mine = self.recipe, slice(self.rank, None, self.world)
-        epoch, position = divmod(step, len(self.store) // recipe.batch)
-        chosen = self.order(epoch)[position * recipe.batch : (position + 1) * recipe.batch][mine]
-        rng = self._rng(step, 1)
-        turns = rng.integers(0, 8, recipe.batch)[mine]
-        corners = rng.integers(0, SIZE - recipe.crop + 1, (recipe.batch, 2))[mine]
-        tiles = []
-        for index, turn, (top, left) in zip(chosen, turns, corners, strict=True):
-            tile = self.store[index, top : top + recipe.crop, left : left + recipe.crop]
-            tiles.append(np.rot90(tile[:, ::-1] if turn >= 4 else tile, turn % 4))
-        return torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2)
+    def _read(self, group: int, count: int) -> Tensor:
+        """Tiles of a group: cropped, turned and mirrored; uint8 [count, crop, crop, 3]."""
+        recipe, rng = self.recipe, self._rng(group, 1)
+        steps = range(group * self.together, (group + 1) * self.together)
+        index = np.concatenate([self._indices(step) for step in steps])
+        turns = rng.integers(0, 8, count)
+        corners = rng.integers(0, SIZE - recipe.crop + 1, (count, 2))
+        index, turns, corners = (
+            torch.from_numpy(part).to(self.store.device)[:, None, None]
+            for part in (index, turns, corners)
+        )
+        end = recipe.crop - 1
+        i, j = torch.meshgrid(*[torch.arange(end + 1, device=self.store.device)] * 2, indexing="ij")
+        # where each pixel of a tile comes from that is mirrored or not and turned by right angles
+        y = torch.stack([i, j, end - i, end - j])[turns[:, 0, 0] % 4]
+        x = torch.stack([j, end - i, end - j, i])[turns[:, 0, 0] % 4]
+        x = torch.where(turns >= 4, end - x, x)
+        return self.store[index, corners[..., 0] + y, corners[..., 1] + x]
+
+    def _indices(self, step: int) -> np.ndarray:
+        epoch, position = divmod(step, len(self.store) // self.recipe.batch)
+        return self.order(epoch)[position * self.recipe.batch : (position + 1) * self.recipe.batch]
 
     def _order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.store))
 
-    def _rng(self, step: int, purpose: int) -> np.random.Generator:
-        return np.random.default_rng([self.recipe.seed, step, purpose])
+    def _rng(self, group: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.recipe.seed, group, purpose])
 
 
 def prefetch(make: Callable[[int], T], steps: Iterable[int], depth: int) -> Iterator[T]:
@@ -131,5 +170,5 @@ def prefetch(make: Callable[[int], T], steps: Iterable[int], depth: int) -> Iter
             yield waiting.popleft().result()
 
 
-def _seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+def _seed(seed: int, group: int) -> int:
+    return int(np.random.SeedSequence([seed, group]).generate_state(1, np.uint64)[0] >> 1)

@@ -58,6 +58,7 @@ def fit(
     batches = Batches(recipe, tiles, device, accelerator.process_index, world)
     validation = freeze(recipe.mixture, tiles)
     torch.manual_seed(recipe.seed)
+    torch.backends.cudnn.benchmark = True
 
     model = synchronise(_start(recipe), world, device).to(device, memory_format=torch.channels_last)
     objective = Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency)
@@ -219,6 +220,8 @@ def _any(late: bool, minutes: float, accelerator: Accelerator) -> bool:
     """Whether time is up in any process: clocks differ, and all must stop at the same step."""
     if math.isinf(minutes):
         return False
+    if accelerator.num_processes == 1:  # nothing to ask, so no waiting for the device either
+        return late
     flag = torch.tensor([float(late)], device=accelerator.device)
     return accelerator.reduce(flag, "sum").item() > 0
 

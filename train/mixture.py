@@ -260,15 +260,21 @@ STUDY = Mixture(clear=0, study=1, gaussian=0, disk=0, motion=0, shake=0, linear=
 """The study's blur alone."""
 
 CAMERA = Mixture(
-    linear=0.6,
-    jpeg=0.3,
+    study=0.26,
+    gaussian=0.17,
+    disk=0.14,
+    motion=0.17,
+    shake=0.20,
+    linear=0.4,
+    noise=8.0,
+    jpeg=0.25,
     edge=3.0,
     highlights=0.5,
-    sensor=0.7,
-    varying=0.2,
-    combined=0.3,
-    sharpened=0.15,
-    resampled=0.1,
+    sensor=0.5,
+    varying=0.15,
+    combined=0.2,
+    sharpened=0.1,
+    resampled=0.08,
     untouched=0.5,
 )
 """What happens to a photo in a real camera and after, for recipes that serve all blurs."""

@@ -20,6 +20,9 @@ class Recipe:
     """Tiles per step, over all processes together."""
     crop: int = 128
     """Side of the random crops of tiles that are trained on, in pixels; 128 is the whole tile."""
+    border: int = 0
+    """In three of four steps so many pixels are cut off each side after distorting: then blur comes
+    from beyond the border, as in a photo. Else it comes out of a mirror there, as in the suites."""
     lr: float = 1e-3
     """Peak learning rate of AdamW; without weight decay, that is Adam."""
     weight_decay: float = 1e-4
@@ -50,8 +53,9 @@ class Recipe:
     def __post_init__(self):
         if not 0 < self.batch <= self.validate_every or self.images < self.batch:
             raise ValueError("A run needs at least one batch, and so does each validation.")
-        if (self.model != "cnn" and self.crop % 16) or not 16 <= self.crop <= 128:
-            raise ValueError("Crops have 16 to 128 pixels, for U-Nets a multiple of 16.")
+        for side in (self.crop, self.crop - 2 * self.border):
+            if (self.model != "cnn" and side % 16) or not 16 <= side <= 128:
+                raise ValueError("Crops have 16 to 128 pixels, for U-Nets a multiple of 16.")
 
 
 def study(model: str, batch: int = 8, **more) -> Recipe:
