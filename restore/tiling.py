@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BORDER = 16
-"""How far a photo is continued beyond its border for the network to see, in pixels."""
 SMALLEST = 64
 """Side of the smallest tile without its context, in pixels."""
 
@@ -40,28 +38,28 @@ class Span:
     stop: int
     low: int
     high: int
-    """The network reads [low, high) and answers for [start, stop); `low` and `high` may lie beyond
-    the photo, where it continues by mirroring."""
+    """The network reads [low, high) and answers for [start, stop). Of a photo whose size is no
+    multiple of the network's, `high` lies beyond it, where it continues by mirroring."""
 
 
 def spans(size: int, core: int, context: int, multiple: int) -> list[Span]:
     """Cut a line of `size` pixels into spans of at most `core` that see `context` pixels around.
 
     What a span reads has a length that is a multiple of `multiple`, and all lie on one grid of that
-    pitch, so that poolings fall on the same pixels in every tile.
+    pitch, so that poolings fall on the same pixels in every tile. Nothing more is read beyond the
+    photo: a mirror there was tried and left the outermost 8 pixels blurred.
     """
 
     def up(n: int) -> int:
         return -(-n // multiple) * multiple
 
-    context, border = up(context), up(min(context, BORDER))
-    end = up(size + border)
+    context, end = up(context), up(size)
     step = up(-(-size // max(1, -(-size // core))))
     return [
         Span(
             start,
             min(start + step, size),
-            max(start - context, -border),
+            max(start - context, 0),
             min(start + step + context, end),
         )
         for start in range(0, size, step)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore.tiling import BORDER, SMALLEST, read, reflect_pad, spans, tiles
+from restore.tiling import SMALLEST, read, reflect_pad, spans, tiles
 
 
 @given(
@@ -22,10 +22,9 @@ def test_spans_cover_the_line_once_and_see_their_context(size, core, context, mu
     for span in cut:
         assert (span.high - span.low) % multiple == 0
         assert (span.low - cut[0].low) % multiple == 0
-        assert span.start - span.low >= min(context, BORDER)
-        assert span.high - span.stop >= min(context, BORDER)
-        if span.start > context + BORDER + multiple:
-            assert span.start - span.low >= context
+        assert span.start - span.low >= min(context, span.start)
+        assert span.high - span.stop >= min(context, size - span.stop)
+        assert 0 <= span.low < span.high < size + multiple
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5), (7, 4)])
@@ -56,7 +55,7 @@ def test_tiles_cover_the_photo_once_and_fit(height, width, area, context, multip
     assert sum((r.stop - r.start) * (c.stop - c.start) for r, c in plan) == height * width
     assert len({(r.start, c.start) for r, c in plan}) == len(plan)
     largest = max((r.high - r.low) * (c.high - c.low) for r, c in plan)
-    smallest = SMALLEST + 2 * (context + multiple) + 2 * BORDER
+    smallest = SMALLEST + 2 * (context + multiple)
     assert largest <= max(area, smallest**2)
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from restore.engine import free_memory
+from restore.tiling import reflect_pad
 
 from . import TrainingError
 from .recipes import Recipe
@@ -124,8 +125,13 @@ class Batches:
         plan = recipe.mixture.draw(count, recipe.crop, generator)
         distorted = plan.share(self.rank, self.world)(clear)
         if recipe.border and group % 4:
-            inside = slice(recipe.border, -recipe.border)
-            distorted, clear = (part[..., inside, inside] for part in (distorted, clear))
+            # a side that is no multiple of 16 is continued by mirroring, as in `tiling`
+            mirrored = int(self._rng(group, 3).integers(0, 16))
+            inside = slice(recipe.border, -recipe.border - mirrored)
+            distorted, clear = (
+                reflect_pad(part[..., inside, inside], (0, mirrored, 0, mirrored))
+                for part in (distorted, clear)
+            )
         return distorted.contiguous(memory_format=torch.channels_last), clear
 
     def _read(self, group: int, count: int) -> Tensor:

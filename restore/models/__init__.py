@@ -47,7 +47,7 @@ MODELS: dict[str, ModelSpec] = {
     "unet-1024": ModelSpec(
         build=lambda: UNet(64),
         multiple=16,
-        context=80,
+        context=96,
         alive=240,
         blur=UNET_BLUR,
         sentence="U-Net, bottleneck of 1024: the best quality, the slowest.",
