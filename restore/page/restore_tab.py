@@ -10,9 +10,18 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_metadata, pick_model, picture, progress_line, score_table
+from .parts import (
+    SCORES,
+    download_button,
+    headed,
+    pick_metadata,
+    pick_model,
+    picture,
+    progress_line,
+    score_table,
+)
 from .results import RUNS, Stopped, kept, restored
-from .texts import t
+from .texts import t, translated
 from .viewer import BeforeAfter
 from .words import judgement
 from .work import Upload, comparable, opened, restorer, scores, sentences, stem, suffix
@@ -57,7 +66,7 @@ def steps(
     """Pair, scores, download, what there is to say of the result and of the file, as they come."""
     run = RUNS.run(request, "restore", wish(photo, model, reference), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
-        before = opened(photo, "photo")
+        before = opened(photo)
         clear = comparable(reference, before)
         name = stem(photo)
 
@@ -83,18 +92,19 @@ def steps(
         file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
         file.parent.mkdir()
         download = gr.DownloadButton(value=written(after, file), interactive=True)
-        notes = "\n\n".join(before.notes)
+        notes = "\n\n".join(map(translated, before.notes))
         yield halves, gr.skip(), download, judgement(before, result.colours), notes
         rows = score_rows(before, after, clear)
         yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
 
 
-def score_rows(before: Photo, after: Photo, clear: np.ndarray | None) -> list[list[str]]:
-    return [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
+def score_rows(before: Photo, after: Photo, clear: np.ndarray | None) -> dict:
+    rows = [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
+    return headed(SCORES, rows)
 
 
 def progress_in_words(progress: gr.Progress):
-    return lambda share, text: progress(share, desc=text)
+    return lambda share, text: progress(share, desc=translated(text))
 
 
 def restore_photo(
@@ -128,17 +138,22 @@ def restore_shown(
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """What the page calls: taking the photo away is no mistake."""
-    if photo:
+    nothing = None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+    if not photo:
+        yield nothing
+        return
+    try:
         yield from steps(photo, model, reference, at, progress, request)
-    else:
-        yield None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+    except gr.Error:
+        yield nothing  # what is shown would be taken for the result of this photo
+        raise
 
 
 def adjusted(photo: Upload, model: str, strength: float) -> tuple[Photo, Photo] | None:
     """The photo and its result at that strength, or None where no result is kept."""
     if not photo:
         return None
-    before = opened(photo, "photo")
+    before = opened(photo)
     if not (result := kept(before, model)):
         return None
     return before, before.with_colours(blend(before.colours, result.colours, strength))
@@ -156,7 +171,7 @@ def download_again(
             yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
-def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
+def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[dict]:
     """The scores at another strength, without the model."""
     with sentences():
         if found := adjusted(photo, model, strength):
@@ -186,7 +201,8 @@ def stop_run(at: float, request: gr.Request):
     return t("restore_stopped")
 
 
-def restore_tab(work: dict) -> None:
+def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
+    """Lays the tab out; gives back where the photo and its clear reference are."""
     private = {"api_visibility": "private", "preprocess": False}
     with gr.Row(elem_classes="result-first"):
         with gr.Column(scale=2, min_width=320, elem_classes="givens"):
@@ -205,7 +221,6 @@ def restore_tab(work: dict) -> None:
                     stop = gr.Button(t("stop"), scale=1, elem_id="restore-stop")
                 with gr.Accordion(t("restore_have_reference"), open=False):
                     reference = picture(t("restore_reference"), elem_id="reference", height=200)
-                examples = examples_gallery()
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             view = BeforeAfter(elem_id="restore-slider")
             status = progress_line()
@@ -225,6 +240,7 @@ def restore_tab(work: dict) -> None:
                     metadata = pick_metadata("restore")
                     download = download_button()
                 table = score_table("restore")
+            examples = examples_gallery(page)
     asked, outputs = [photo, model, reference], [view, table, download]
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
     changes = [photo.change, reference.change, model.change, again.click]
@@ -266,6 +282,7 @@ def restore_tab(work: dict) -> None:
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
     examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
     examples.select(None, js="() => { document.querySelector('#photo').scrollIntoView() }")
+    return photo, reference
 
 
 def chosen(event: gr.SelectData) -> tuple[Path, Path | None]:
