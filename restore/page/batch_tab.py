@@ -212,6 +212,7 @@ def batch_tab(work: dict) -> None:
             label=t("batch_table"),
             interactive=False,
             elem_id="batch-table",
+            wrap=True,
             buttons=[],
         )
     outputs = [status, gallery, table, download]

@@ -11,7 +11,7 @@ from .. import MODELS
 from ..photo import Photo
 from ..weights import WeightsError
 from .differences import coloured, most_different, scale_for, signed
-from .parts import headed, picture, progress_line, score_table
+from .parts import came_along, headed, picture, progress_line, score_table
 from .restore_tab import progress_in_words, written
 from .results import RUNS, Stopped, kept, restored
 from .texts import t, translated
@@ -163,8 +163,8 @@ def stop_run(at: float, request: gr.Request) -> None:
 def carried(photo: Upload, reference: Upload, here: Upload) -> tuple:
     """The photo of the tab Restore and its reference, where Compare has none of its own."""
     if here or not photo:
-        return gr.skip(), gr.skip()
-    return photo["path"], (reference or {}).get("path")
+        return (gr.skip(),) * 3
+    return photo["path"], (reference or {}).get("path"), True
 
 
 def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> None:
@@ -205,7 +205,7 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
     tab.select(
         carried,
         [*other, photo],
-        [photo, reference],
+        [photo, reference, came_along(photo, reference)],
         api_visibility="private",
         preprocess=False,
         queue=False,

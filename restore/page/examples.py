@@ -1,7 +1,7 @@
 """The example photos: eight of the study's eleven subjects, and one blurred for real."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import gradio as gr
@@ -55,7 +55,7 @@ def clear_gallery(page: gr.Blocks) -> gr.Gallery:
     return _gallery(page, captions, t("laboratory_examples"), "clear-examples")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _thumbnail(path: Path) -> Image.Image:
     with Image.open(path) as image:
         image.thumbnail(THUMBNAIL)

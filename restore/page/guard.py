@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from .texts import translated
+
 log = logging.getLogger("restore.page")
 
 LARGEST_UPLOAD = 101_000_000
@@ -123,7 +125,8 @@ class Guard:
             log.error("%s in %s", type(error).__name__, origin(error))
             status, sentence = 500, "This did not work, and the fault is the server's."
         if not answered:
-            await _reply(answer, status, {"detail": sentence})
+            language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+            await _reply(answer, status, {"detail": translated(sentence, language)})
         return None
 
     async def _pass(self, scope, receive, send):

@@ -62,7 +62,7 @@ def open_link(request: gr.Request) -> tuple:
         return (gr.skip(),) * 7
     setting, sentence = from_query(query)
     if sentence:
-        gr.Warning(translated(sentence), title=translated("Not all of the link is valid"))
+        gr.Warning(translated(sentence))
     sliders = controls(setting.kind, setting.strength, setting.angle, setting.seed)
     return gr.Tabs(selected="laboratory"), CLEAR[0], setting.kind, *sliders, setting.model
 

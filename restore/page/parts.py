@@ -18,6 +18,16 @@ def picture(label: str, **options) -> gr.Image:
     )
 
 
+def came_along(photo: gr.Image, reference: gr.Image) -> gr.Checkbox:
+    """Whether the reference was set with the photo: then it goes when another one is uploaded."""
+    along = gr.Checkbox(False, visible=False)
+    here = {"fn": None, "api_visibility": "private"}
+    forget = "(reference, along) => [along ? null : reference, false]"
+    photo.upload(inputs=[reference, along], outputs=[reference, along], js=forget, **here)
+    reference.upload(outputs=along, js="() => false", **here)
+    return along
+
+
 def pick_model(**options) -> gr.Radio:
     radio = gr.Radio(
         list(MODELS), value=DEFAULT_MODEL, label=t("model"), info=about(DEFAULT_MODEL), **options
@@ -42,7 +52,7 @@ def pick_metadata(where: str) -> gr.Radio:
         value="keep",
         label=t("metadata"),
         elem_id=f"{where}-metadata",
-        scale=3,
+        scale=2,
     )
 
 

@@ -1,6 +1,7 @@
 """The tab Restore and the endpoint /restore."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
 from .parts import (
     SCORES,
+    came_along,
     download_button,
     headed,
     pick_metadata,
@@ -243,7 +245,9 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
             examples = examples_gallery(page)
     asked, outputs = [photo, model, reference], [view, table, download]
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
-    changes = [photo.change, reference.change, model.change, again.click]
+    along, picked = came_along(photo, reference), gr.Number(visible=False)
+    # `change` comes twice where a photo takes the place of another, `input` never from a program
+    changes = [photo.input, reference.input, model.input, again.click, picked.change]
     at = gr.Number(visible=False)
     dated = {"inputs": [*asked, at], "js": "(...given) => [...given.slice(0, -1), Date.now()]"}
     gr.on(changes, want, show_progress="hidden", queue=False, **dated, **private)
@@ -280,13 +284,15 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
     strength.change(score_again, [*asked, strength], table, **light)
     run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
-    examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
+    outputs = [photo, reference, along, picked]
+    examples.select(chosen, None, outputs, api_visibility="private", queue=False)
     examples.select(None, js="() => { document.querySelector('#photo').scrollIntoView() }")
     return photo, reference
 
 
-def chosen(event: gr.SelectData) -> tuple[Path, Path | None]:
-    return EXAMPLES[event.index].files()
+def chosen(event: gr.SelectData) -> tuple[Path, Path | None, bool, float]:
+    """The example's photo, its reference, that they belong together, and when it was picked."""
+    return *EXAMPLES[event.index].files(), True, time.time()
 
 
 VIEWER = 'document.querySelector("#restore-slider photo-viewer")'

@@ -64,10 +64,11 @@ def figures(weights: str | None) -> tuple[I18nData | str, str]:
     head = f"| | {' | '.join(MODELS)} |\n|---|{'--:|' * len(MODELS)}\n"
     lines = []
     for suite in suites:
-        cells = []
-        for name in MODELS:
-            one = ours[name].get(suite)
-            cells.append(f"{number(one['input_psnr'], 2)} → {number(one['psnr'], 2)}" if one else "–")
+        found = [ours[name].get(suite) for name in MODELS]
+        cells = [
+            f"{number(one['input_psnr'], 2)} → {number(one['psnr'], 2)}" if one else "–"
+            for one in found
+        ]
         lines.append(f"| {translated(SUITES.get(suite, suite))} | {' | '.join(cells)} |")
     return first, t("study_suites") + "\n\n" + head + "\n".join(lines)
 

@@ -57,7 +57,7 @@ PATTERNS = [
 
 
 def language(accepted: str | None) -> str:
-    """The one of LANGUAGES that a header Accept-Language puts first, else English, as Gradio does."""
+    """The one of LANGUAGES that Accept-Language puts first, else English: so does Gradio."""
     first = re.split("[,;]", accepted or "")[0].strip().lower()
     for wanted in (first, first.split("-")[0]):
         for name in LANGUAGES:

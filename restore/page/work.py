@@ -149,7 +149,6 @@ def comparable(reference: Upload, photo: Photo) -> np.ndarray | None:
         translated(
             f"The photo is {width} x {height} pixels and its clear reference {other_width} x "
             f"{other_height}. PSNR and SSIM need two of the same size, so there are none."
-        ),
-        title=translated("Not compared"),
+        )
     )
     return None
