@@ -65,13 +65,13 @@ def compare_models(
     """Restore one photo with several models, to see them side by side.
 
     Args:
-        photo: the blurred photo, of any size.
+        photo: the blurred photo, of any size up to 100 megapixels.
         models: any of unet-512, unet-1024, cnn and gan.
-        reference: the same photo, clear, to measure PSNR and SSIM against; optional.
+        reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
 
     Returns:
-        the photo and one result per model, as they become ready; a table with PSNR (dB), SSIM,
-        gain over the photo (dB), sharpness and the seconds it took, the best first.
+        the photo and one result per model, as they become ready
+        a table of PSNR (dB), SSIM, gain over the photo (dB), sharpness and seconds, best first
     """
     run = RUNS.run(request, "compare", COMPARISON)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:

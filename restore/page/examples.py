@@ -1,4 +1,4 @@
-"""The example photos: eight of the study's eleven subjects, and one blurred for real."""
+"""The example photos: nine of the study's eleven subjects, and one blurred for real."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +35,7 @@ EXAMPLES = [
     Example("wren-motion.png", "Nature: motion, noise"),
     Example("rocket-gaussian.png", "Science: Gaussian, JPEG"),
     Example("coins-gaussian.png", "History: Gaussian"),
+    Example("boats-shake.png", "Culture: camera shake"),
     Example("hopper-gaussian.png", "Vintage: Gaussian, noise"),
     Example("camera-gaussian.png", "B&W: Gaussian"),
     Example("clock-real.png", "Clock: blurred for real"),

@@ -37,6 +37,7 @@ API = "/gradio_api"
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|run/\w+)/?")
 FILE = re.compile(rf"{API}/file=(?P<path>.+)", re.DOTALL)
 UPLOAD = re.compile(rf"{API}/upload/?")
+TOOLS = re.compile(rf"{API}/mcp/?")
 LOGIN = re.compile("/login/?")
 READ = re.compile(
     r"/(config|favicon\.ico|theme\.css|robots\.txt|manifest\.json|logout)?/?"
@@ -145,12 +146,12 @@ class Guard:
             raise RefusedError(405, "This page answers GET and POST only.")
         if UPLOAD.fullmatch(path):
             return await self._upload(scope, receive, send, visitor)
-        called = CALL.fullmatch(path)
-        if not called and not LOGIN.fullmatch(path) and not WRITE.fullmatch(path):
+        called, tools = CALL.fullmatch(path), TOOLS.fullmatch(path)
+        if not (called or tools or LOGIN.fullmatch(path) or WRITE.fullmatch(path)):
             raise RefusedError(404, "There is nothing here.")
         if LOGIN.fullmatch(path) and not self.door.logins.take(visitor or "here"):
             raise _too_many("attempts to log in")
-        if called:
+        if called or tools:
             self._expect_open()
             if visitor and not self.door.calls.take(visitor):
                 raise _too_many("calls")

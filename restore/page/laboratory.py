@@ -41,17 +41,17 @@ def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: 
 def distort_photo(
     photo: Upload, kind: str, strength: float, seed: int = 0, angle: float | None = None
 ) -> Iterator[str]:
-    """Distort a clear photo.
+    """Distort a clear photo on purpose, to see later what a model brings back.
 
     Args:
-        photo: the clear photo, of any size.
+        photo: the clear photo, of any size up to 100 megapixels.
         kind: study, gaussian, defocus, motion, shake, noise or jpeg.
-        strength: how much, in the unit of that kind.
+        strength: sigma, radius, length or extent in pixels; noise: levels of 255; jpeg: quality.
         seed: settles what is random, such as the noise or the path of a shake.
         angle: of a motion, in degrees above the horizontal, 0 to 180; left out, it is random.
 
     Returns:
-        the distorted photo as PNG, 8-bit RGB.
+        the distorted photo as PNG, 8-bit RGB
     """
     with sentences(), tempfile.TemporaryDirectory() as folder:
         check_setting(kind, strength, seed, angle)

@@ -116,16 +116,17 @@ def restore_photo(
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
-    """Restore a blurred photo.
+    """Restore a blurred photo: soft focus, slight defocus, light noise, JPEG.
 
     Args:
-        photo: the blurred photo, of any size.
-        model: unet-512, unet-1024, cnn or gan.
-        reference: the same photo, clear, to measure PSNR and SSIM against; optional.
+        photo: the blurred photo, of any size up to 100 megapixels.
+        model: unet-512 is the usual one, unet-1024 better and slower; cnn and gan are baselines.
+        reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
 
     Returns:
-        the pair (before, after) as PNG; the table of scores; the result for download, in the
-        photo's own format with its metadata.
+        the pair (before, after) as PNG
+        a table of PSNR (dB), SSIM and sharpness, before and after
+        the result in the photo's own format, with its metadata
     """
     for pair, rows, download, *_ in steps(photo, model, reference, 0, progress, request):
         yield pair, rows, download
