@@ -60,7 +60,7 @@ class Batch:
             item.row = {
                 "width": width,
                 "height": height,
-                "seconds": f"{result.seconds:.1f}",
+                "seconds": f"{result.seconds:.2f}",
                 "sharpness_before": sharp[0],
                 "sharpness_after": sharp[1],
             }

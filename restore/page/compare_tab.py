@@ -26,7 +26,7 @@ SPOT = 96
 
 def row(name: str, photo: np.ndarray, clear: np.ndarray | None, seconds: float | None) -> list[str]:
     label, decibels, similarity, sharp = scores(name, photo, clear)
-    time = "–" if seconds is None else f"{seconds:.1f}"
+    time = "–" if seconds is None else f"{seconds:.2f}"
     return [label, decibels, similarity, "–", sharp, time]
 
 

@@ -87,5 +87,6 @@ def _gallery(page: gr.Blocks, files: dict[Path, str], words: I18nData, elem_id: 
     def in_own_language() -> list | dict:  # the browser swaps no captions
         return gr.skip() if spoken() == LANGUAGES[0] else _shown(files)
 
-    page.load(in_own_language, None, gallery, api_visibility="private", queue=False)
+    hidden = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    page.load(in_own_language, None, gallery, **hidden)
     return gallery

@@ -119,7 +119,7 @@ def explore(
         rows[1] = scores("restored", after, clear)
         gain = psnr(after, clear) - psnr(soft, clear)
         facts = f"{gain:+.2f} dB, " if np.isfinite(gain) else ""
-        facts += f"{result.seconds:.1f} s, {small.size[0]} x {small.size[1]} px. "
+        facts += f"{result.seconds:.2f} s, {small.size[0]} x {small.size[1]} px. "
         note = t("laboratory_small") if small.size != whole.size else ""
         words = translated(f"restored by {model}")
         yield shown(file, words), headed(SCORES, rows), gr.skip(), gr.skip(), facts + note
