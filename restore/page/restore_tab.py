@@ -84,7 +84,8 @@ def steps(
             if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model):
                 small = preview(before)
                 quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
-                yield quick, gr.skip(), gr.skip(), t("restore_preview"), gr.skip()
+                none = gr.DownloadButton(value=None, interactive=False)
+                yield quick, headed(SCORES, []), none, t("restore_preview"), ""
             result = restored(before, model, tell, unwanted)
         except Stopped:
             yield (gr.skip(),) * 5
@@ -95,7 +96,7 @@ def steps(
         file.parent.mkdir()
         download = gr.DownloadButton(value=written(after, file), interactive=True)
         notes = "\n\n".join(map(translated, before.notes))
-        yield halves, gr.skip(), download, judgement(before, result.colours), notes
+        yield halves, gr.skip(), download, judgement(before, result.colours, model), notes
         rows = score_rows(before, after, clear)
         yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
 
@@ -199,6 +200,13 @@ def want(photo: Upload, model: str, reference: Upload, at: float, request: gr.Re
     RUNS.want(request, "restore", wish(photo, model, reference), at)
 
 
+def expect_photo(photo: Upload) -> None:
+    """Says so where there is none to restore."""
+    if not photo:
+        with sentences():
+            opened(photo)
+
+
 def stop_run(at: float, request: gr.Request):
     RUNS.stop(request, "restore", at)
     return t("restore_stopped")
@@ -262,6 +270,7 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
         **dated,
         **work,
     )
+    again.click(expect_photo, photo, queue=False, **private)
     stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,

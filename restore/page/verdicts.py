@@ -2,15 +2,16 @@
 
     python -m restore.page.verdicts PHOTOS
 
-PHOTOS is a folder of clear photos that no network was trained on. Each of COUNT of them is blurred
-in all of CASES and restored; what was gained there says which verdict would have been right. The
-thresholds that tell right from wrong best are written to verdicts.json, which words.py reads, and
-printed with the share that they judge rightly. To be run again for new weights.
+PHOTOS is a folder of clear photos that no network was trained on. The middle of COUNT of them is
+restored as it is, and blurred in all of CASES; what was gained says which verdict would have been
+right. The thresholds are written to verdicts.json, which words.py reads; what is printed says how
+often they are right. To be run again for new weights.
 """
 
 import json
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,45 +20,21 @@ from .. import MODELS, load
 from ..metrics import psnr, sharpness
 from ..photo import PhotoError, decode
 from .laboratory import distorted
+from .words import THRESHOLDS, Thresholds, gain
 
-FILE = Path(__file__).with_suffix(".json")
-SIDE, COUNT = 256, 24
-"""Side of the crops in pixels, taken from the middle, and from how many photos."""
+SIDE, COUNT = 256, 16
+"""Side of the crops in pixels, and from how many photos."""
 CASES = (
-    *(("gaussian", sigma) for sigma in (1, 1.6, 2.5, 4)),
-    *(("defocus", radius) for radius in (1.5, 3, 5, 8)),
-    *(("motion", length) for length in (5, 9, 15, 25)),
-    *(("shake", extent) for extent in (7, 15, 25)),
+    *(("gaussian", sigma) for sigma in (1, 2, 4)),
+    *(("defocus", radius) for radius in (1.5, 3, 6)),
+    *(("motion", length) for length in (5, 11, 21)),
+    *(("shake", extent) for extent in (7, 19)),
 )
+"""Kinds and strengths of `restore.distort`."""
 RESTORED, BEYOND = 1.0, 0.5
 """A gain in dB from which a blur counts as undone, and below which as beyond the model."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What can be measured without the clear photo: sharpness twice, and the mean change."""
-
-    sharp_before: float
-    sharp_after: float
-    change: float
-
-    @classmethod
-    def of(cls, before: np.ndarray, after: np.ndarray) -> "Figures":
-        """Of uint8 [H, W, 3] twice, sides of at least `metrics.SMALLEST`; change in levels."""
-        change = float(np.abs(after.astype(np.int16) - before).mean())
-        return cls(sharpness(before), sharpness(after), change)
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """For one model."""
-
-    touched: float
-    """Change from which a photo counts as touched, in levels of 255."""
-    sharp: float
-    """Sharpness from which a photo that was hardly touched is called sharp."""
-    blurred: float
-    """Sharpness of a result below which it is called still blurred."""
+WRONGED = 0.05
+"""The share of restored, and of sharp, photos that may be called something worse."""
 
 
 def crops(folder: Path) -> list[np.ndarray]:
@@ -74,44 +51,45 @@ def crops(folder: Path) -> list[np.ndarray]:
     return found
 
 
-def split(low: list[float], high: list[float]) -> tuple[float, float]:
-    """The threshold that tells two kinds apart best, and the mean share that it judges rightly."""
-    if not low or not high:
-        return 0.0, 1.0
-    values = np.unique([*low, *high])
-    between = [values[0], *(values[:-1] + values[1:]) / 2]
-    right = [(np.less(low, t).mean() + np.greater_equal(high, t).mean()) / 2 for t in between]
-    best = int(np.argmax(right))
-    return float(between[best]), float(right[best])
+def measure(model: str, clear: list[np.ndarray]) -> dict[str, list[tuple[float, float]]]:
+    """The verdict that would be right -> the sharpness before and after of each photo of its kind.
 
-
-def measure(model: str, clear: list[np.ndarray]) -> tuple[Thresholds, list[float]]:
-    """The model's thresholds, and the share of crops that each of them judges rightly."""
+    `clear` are uint8 [H, W, 3].
+    """
     restorer = load(model)
-    untouched, restored, beyond = [], [], []
+    found = {"sharp": [], "restored": [], "beyond": []}
     for seed, photo in enumerate(clear):
-        untouched.append(Figures.of(photo, restorer.restore(photo)))
+        found["sharp"].append((sharpness(photo), sharpness(restorer.restore(photo))))
         for kind, strength in CASES:
             before = distorted(photo, kind, strength, seed, None)
             after = restorer.restore(before)
-            gain = psnr(after, photo) - psnr(before, photo)
-            if gain >= RESTORED:
-                restored.append(Figures.of(before, after))
-            elif gain < BEYOND:
-                beyond.append(Figures.of(before, after))
-    touched = split([one.change for one in untouched], [one.change for one in restored])
-    sharp = split([one.sharp_before for one in beyond], [one.sharp_before for one in untouched])
-    blurred = split([one.sharp_after for one in beyond], [one.sharp_after for one in restored])
-    found = touched, sharp, blurred
-    print(
-        model, len(untouched), len(restored), len(beyond), *(f"{t:.3f} ({r:.0%})" for t, r in found)
+            decibels = psnr(after, photo) - psnr(before, photo)
+            if decibels >= RESTORED or decibels < BEYOND:
+                right = "restored" if decibels >= RESTORED else "beyond"
+                found[right].append((sharpness(before), sharpness(after)))
+    return found
+
+
+def thresholds(found: dict[str, list[tuple[float, float]]]) -> Thresholds:
+    """Those that wrong no more than WRONGED of the restored and of the sharp photos."""
+    gained = [gain(*one) for one in found["restored"]]
+    sharp = [before for before, _ in found["sharp"]]
+    return Thresholds(*(round(float(np.quantile(one, WRONGED)), 3) for one in (gained, sharp)))
+
+
+def main(folder: Path) -> None:
+    clear, chosen = crops(folder), {}
+    for model in MODELS:
+        found = measure(model, clear)
+        chosen[model] = thresholds(found)
+        print(model, asdict(chosen[model]))
+        for right, photos in found.items():
+            said = Counter(chosen[model].verdict(*one) for one in photos)
+            print(f"  {right}: {len(photos)} photos, called", dict(said.most_common()), flush=True)
+    THRESHOLDS.write_text(
+        json.dumps({name: asdict(one) for name, one in chosen.items()}, indent=2) + "\n"
     )
-    return Thresholds(*(round(threshold, 3) for threshold, _ in found)), [r for _, r in found]
 
 
 if __name__ == "__main__":
-    import pickle
-
-    clear = crops(Path(sys.argv[1]))
-    for model in sys.argv[2:] or MODELS:
-        measure(model, clear)
+    main(Path(sys.argv[1]))
