@@ -12,16 +12,18 @@ from restore.photo import Photo
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["unet-512", "unet-1024"])
 @pytest.mark.parametrize(
-    ("kind", "strength", "key"),
+    ("blurs", "key"),
     [
-        (None, 0, "verdict_sharp"),
-        ("study", 1, "verdict_restored"),
-        ("gaussian", 2, "verdict_restored"),
-        ("shake", 25, "verdict_beyond"),
+        ([], "verdict_sharp"),
+        ([("study", 1)], "verdict_restored"),
+        ([("gaussian", 2)], "verdict_restored"),
+        ([("gaussian", 5), ("noise", 5)], "verdict_beyond"),
     ],
 )
-def test_words_are_honest(clear, model, kind, strength, key):
-    before = distorted(clear, kind, strength, 1, None) if kind else clear
+def test_words_are_honest(clear, model, blurs, key):
+    before = clear
+    for kind, strength in blurs:
+        before = distorted(before, kind, strength, 1, None)
     assert words.judgement(Photo(before), load(model).restore(before), model).key == key
 
 
