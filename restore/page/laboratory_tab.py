@@ -197,7 +197,8 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
-    clear.clear(
+    gr.on(  # they are of another photo or distortion
+        [clear.clear, clear.upload, kind.input],
         lambda: (gr.LinePlot(visible=False), gr.File(visible=False), gr.Markdown(visible=False)),
         None,
         [plot, file, words],
