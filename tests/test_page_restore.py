@@ -187,7 +187,10 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     path.write_text("these are notes")
     give(page, "photo", path)
     page.get_by_text("notes.png: it is not a photo").wait_for()
+    assert page.get_by_text("notes.png: it is not a photo").count() == 1, "said once"
     page.locator("#photo").get_by_label("Remove Image").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
+    page.get_by_text("There is no photo yet").wait_for()
     page.locator("#restore-model").get_by_label("cnn").check()
     give(page, "photo", cat.blurred)
     before, _ = halves(page)

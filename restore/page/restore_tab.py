@@ -270,7 +270,7 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
         **dated,
         **work,
     )
-    again.click(expect_photo, photo, queue=False, **private)
+    again.click(expect_photo, photo, show_progress="hidden", **private)
     stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,
