@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -31,7 +32,8 @@ def ask(page_url: str, question):
             await session.initialize()
             return await question(session)
 
-    return asyncio.run(asking())
+    with ThreadPoolExecutor(1) as thread:  # this one has the loop of a browser's tests
+        return thread.submit(asyncio.run, asking()).result()
 
 
 def call(page_url: str, tool: str, **arguments):
