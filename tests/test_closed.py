@@ -80,7 +80,9 @@ def test_what_the_page_does_not_need_is_not_there(page_url):
         ("POST", "/gradio_api/component_server"),
         ("POST", "/gradio_api/process_recording"),
         ("POST", "/gradio_api/vibe-edit"),
-        ("POST", "/gradio_api/mcp/"),
+        ("GET", "/gradio_api/mcp/"),
+        ("GET", "/gradio_api/mcp/sse"),
+        ("POST", "/gradio_api/mcp/messages/"),
         ("PUT", "/gradio_api/upload"),
         ("DELETE", "/"),
     ]:

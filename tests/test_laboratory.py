@@ -60,12 +60,12 @@ def test_a_link_with_a_kind_alone_takes_its_usual_strength():
 def test_a_forged_value_falls_back_with_a_sentence(name, value):
     setting, sentence = from_query({name: value})
     assert setting == Setting()
-    assert sentence.endswith(f"its {name} went back to the usual.")
+    assert sentence.endswith(f"used for: {name}.")
 
 
 def test_all_that_is_forged_is_named():
     _, sentence = from_query({"kind": "a", "seed": "b", "angle": "c"})
-    assert "kind, angle and seed" in sentence
+    assert "kind, angle, seed" in sentence
 
 
 def test_a_large_photo_is_worked_on_small_and_the_page_says_so(tmp_path):
@@ -115,9 +115,9 @@ def test_a_record_of_training_becomes_curves(tmp_path):
     found = history(tmp_path)
     assert len(found) <= POINTS
     assert found[-1]["images"] == 8000
-    points = curve(CURVES["psnr"][0], {"cnn": found}).value["data"]
+    points = curve(*CURVES["psnr"], {"cnn": found}).value["data"]
     assert points[-1] == ["cnn", 8000, 26]
-    assert not curve(CURVES["ssim"][0], {"cnn": found}).visible, "that column is empty"
+    assert not curve(*CURVES["ssim"], {"cnn": found}).visible, "that column is empty"
     (tmp_path / "history.csv").write_text("step,images\n1,what\n")
     assert history(tmp_path) == []
 
@@ -193,7 +193,7 @@ def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
 @pytest.mark.slow
 def test_a_forged_link_says_so_and_curves_can_be_stopped(page, page_url):
     page.goto(page_url + "?kind=motion&strength=NaN&model=cnn&seed=%3Cscript%3E")
-    page.get_by_text("its strength and seed went back to the usual").wait_for()
+    page.get_by_text("the usual value is used for: strength, seed").wait_for()
     page.get_by_text("restored by cnn").wait_for()
     page.get_by_role("button", name="Draw gain").click()
     page.locator("#laboratory-plot canvas, #laboratory-plot svg").first.wait_for()

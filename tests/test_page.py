@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import WAIT
+from steps import give, wait_for_scores
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,4 +27,24 @@ def test_a_browser_in_an_unknown_language_gets_english_words_in_the_viewer(brows
     page = context.new_page()
     page.goto(page_url)
     page.locator("photo-viewer button").get_by_text("Fit").first.wait_for(state="attached")
+    context.close()
+
+
+def test_what_the_server_says_is_in_the_visitor_s_language_too(browser, page_url, cat, tmp_path):
+    """Errors, heads and rows of tables, captions: Gradio swaps none of them in the browser."""
+    context = browser.new_context(locale="de-AT")
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(page_url)
+    page.locator("#examples").get_by_text("Katze: Unschärfe der Studie").wait_for()
+    page.get_by_text("ein Viertel der Rechenzeit").first.wait_for()
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    scores = wait_for_scores(page, "restore", "nachher")
+    assert set(scores) == {"vorher", "nachher"}
+    heads = page.locator("#restore-scores [role=columnheader]").all_inner_texts()
+    assert heads[-1].split()[0] == "Schärfe"
+    (tmp_path / "notes.png").write_text("these are notes")
+    give(page, "photo", tmp_path / "notes.png")
+    page.get_by_text("notes.png: Es ist kein Foto; möglich sind JPEG").wait_for()
     context.close()

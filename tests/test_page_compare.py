@@ -75,6 +75,26 @@ def test_compare_is_fit_for_a_screen_reader_and_a_phone(compared):
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_the_photo_of_restore_is_there_already_and_its_reference_leaves_with_it(page, cat):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    page.locator("#examples button").filter(has_text="History").click()
+    wait_for_scores(page, "restore", "after")
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-photo img").wait_for()
+    for name in ("unet-512", "unet-1024", "gan"):
+        page.locator("#compare-models").get_by_label(name).uncheck()
+    go = page.get_by_role("button", name="Compare", exact=True)
+    go.click()
+    assert float(wait_for_scores(page, "compare", "cnn")["input"][0]) > 20, "dB"
+    give(page, "compare-photo", cat.blurred)
+    page.locator("#compare-results img").first.wait_for(state="hidden")
+    go.click()
+    assert wait_for_scores(page, "compare", "cnn")["input"][0] == "–"
+    assert page.locator(".toast-body").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_no_photo_and_no_model_get_sentences(page, cat):
     page.get_by_role("tab", name="Compare").click()
     go = page.get_by_role("button", name="Compare", exact=True)

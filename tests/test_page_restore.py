@@ -187,7 +187,10 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     path.write_text("these are notes")
     give(page, "photo", path)
     page.get_by_text("notes.png: it is not a photo").wait_for()
+    assert page.get_by_text("notes.png: it is not a photo").count() == 1, "said once"
     page.locator("#photo").get_by_label("Remove Image").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
+    page.get_by_text("There is no photo yet").wait_for()
     page.locator("#restore-model").get_by_label("cnn").check()
     give(page, "photo", cat.blurred)
     before, _ = halves(page)
@@ -317,11 +320,12 @@ def test_halves_have_names_and_fill_the_screen(restored):
 def test_on_a_phone_the_result_comes_first_and_a_finger_moves_the_divider(visit, cat):
     page = visit(390, 844, dark=True, touch=True)
     page.locator("#restore-model").get_by_label("cnn").check()
+    page.evaluate("scrollTo(0, 0)")  # up to where a photo is taken
     give(page, "photo", cat.blurred)
     wait_for_scores(page, "restore", "after")
     stage = page.locator("#restore-slider .viewer-stage")
     box = stage.bounding_box()
-    assert box["y"] + box["height"] < 844, "seen without scrolling"
+    assert 0 < box["y"] < box["y"] + box["height"] < 844, "seen without scrolling"
     touch = page.context.new_cdp_session(page)
     y = box["y"] + box["height"] / 2
     for kind, share in [("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.75)]:

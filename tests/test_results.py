@@ -11,7 +11,6 @@ from PIL import Image
 from restore.page import results, work
 from restore.page.restore_tab import blend, preview
 from restore.page.results import Runs, Stopped, kept, restored
-from restore.page.words import judgement
 from restore.page.work import suffix
 from restore.photo import Photo
 
@@ -162,27 +161,6 @@ def test_blend_goes_from_the_photo_to_the_result(photo):
 def test_preview_is_small_and_keeps_the_shape():
     small = preview(Photo(np.zeros((1500, 3000, 3), np.uint8)))
     assert small.size == (800, 400)
-
-
-@pytest.mark.parametrize(
-    ("sigma", "change", "words"),
-    [
-        (0, 0, "verdict_sharp"),
-        (6, 0, "verdict_untouched"),
-        (6, 3, "verdict_beyond"),
-        (0, 3, "verdict_restored"),
-    ],
-)
-def test_words_are_honest(clear, sigma, change, words):
-    from scipy.ndimage import gaussian_filter
-
-    levels = gaussian_filter(clear.astype(float), (sigma, sigma, 0)).clip(5, 250).astype(np.uint8)
-    assert judgement(Photo(levels), levels + np.uint8(change)).key == words
-
-
-def test_a_photo_too_small_to_judge_says_so():
-    tiny = np.zeros((5, 5, 3), np.uint8)
-    assert judgement(Photo(tiny), tiny).key == "verdict_small"
 
 
 @pytest.mark.parametrize(

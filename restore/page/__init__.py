@@ -61,9 +61,9 @@ def build() -> gr.Blocks:
         page.load(fallback_notice, None, notice, api_visibility="private", queue=False)
         with gr.Tabs() as tabs:
             with gr.Tab(t("restore_tab")):
-                restore_tab(work)
-            with gr.Tab(t("compare_tab")):
-                compare_tab(work)
+                given = restore_tab(work, page)
+            with gr.Tab(t("compare_tab")) as compare:
+                compare_tab(work, compare, given)
             with gr.Tab(t("laboratory_tab"), id="laboratory"):
                 laboratory_tab(work, page, tabs)
             with gr.Tab(t("batch_tab")):

@@ -11,14 +11,14 @@ from PIL import Image
 
 from ..photo import SUFFIXES, Metadata, PhotoError, decode, encode
 from .archive import MAX_MEGAPIXELS, BatchError, Item, gather, report, result_name
-from .parts import pick_metadata, pick_model, progress_line
+from .parts import headed, pick_metadata, pick_model, progress_line
 from .results import RUNS, Stopped, restored, time_words
-from .texts import t
+from .texts import t, translated
 from .work import Upload, restorer, scores, sentences, suffix
 
 THUMBNAIL = 480
 """Longer side of what the gallery shows, in pixels: the results themselves are in the archive."""
-HEADERS = ["File", "Pixels", "Seconds", "Sharpness before", "after", "Problem"]
+HEADERS = ["File", "Pixels", "Seconds", "Sharpness before", "Sharpness after", "Problem"]
 
 
 class Batch:
@@ -60,12 +60,12 @@ class Batch:
             item.row = {
                 "width": width,
                 "height": height,
-                "seconds": f"{result.seconds:.1f}",
+                "seconds": f"{result.seconds:.2f}",
                 "sharpness_before": sharp[0],
                 "sharpness_after": sharp[1],
             }
         except (PhotoError, ValueError, MemoryError) as error:
-            item.error = str(error)
+            item.error = translated(str(error))
 
     def show(self, levels, name: str) -> None:
         image = Image.fromarray(levels)
@@ -78,14 +78,15 @@ class Batch:
         """The share done of the whole batch, and a sentence with the time left."""
         done = sum(self.sizes[: self.at]) + share * self.sizes[min(self.at, len(self.items) - 1)]
         whole = max(sum(self.sizes), 1e-9)
-        words = f"photo {min(self.at + 1, len(self.items))} of {len(self.items)}"
-        if done > 0:
-            left = (time.perf_counter() - self.started) * (whole - done) / done
-            words += f", {time_words(max(left, 1))} left"
+        at, count = min(self.at + 1, len(self.items)), len(self.items)
+        if not done:
+            return 0, translated(f"photo {at} of {count}")
+        left = max((time.perf_counter() - self.started) * (whole - done) / done, 1)
+        words = translated(f"photo {at} of {count}, {time_words(left)} left")
         return min(done / whole, 1), words
 
-    def rows(self) -> list[list[str]]:
-        return [
+    def table(self) -> dict:
+        rows = [
             [
                 item.name,
                 f"{item.row['width']} x {item.row['height']}" if item.row else "",
@@ -95,6 +96,7 @@ class Batch:
             for item in self.items
             if item.row or item.error
         ]
+        return headed(HEADERS, rows)
 
     def summary(self, stopped: bool) -> str:
         if stopped:
@@ -127,10 +129,12 @@ def restore_batch(
                 (Path(f["path"]), f.get("orig_name") or Path(f["path"]).name) for f in files or ()
             ]
             items = gather(given)
+            for item in items:
+                item.error = translated(item.error)
         except BatchError as error:
             raise ValueError(str(error)) from None
         folder = Path(name)
-        progress(0, f"loading {model}")
+        progress(0, translated(f"loading {model}"))
         restorer(model)
         batch = Batch(items, model, metadata, folder)
         target = folder / f"restored-{model}.zip"
@@ -138,7 +142,7 @@ def restore_batch(
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for batch.at, item in enumerate(items):
                 share, words = batch.told()
-                yield "", batch.shown, batch.rows(), gr.skip()
+                yield "", batch.shown, batch.table(), gr.skip()
                 progress(share, words)
                 if item.error:
                     continue
@@ -149,7 +153,7 @@ def restore_batch(
                     break
             archive.writestr("report.csv", report(items))
         download = gr.DownloadButton(value=target, interactive=True)
-        yield batch.summary(stopped), batch.shown, batch.rows(), download
+        yield batch.summary(stopped), batch.shown, batch.table(), download
 
 
 def want(
@@ -157,7 +161,9 @@ def want(
 ) -> tuple:
     """What the button calls before the run: from now on this batch is wanted, and no other."""
     RUNS.want(request, "batch", wish(files, model, metadata), at)
-    return "", None, None, gr.DownloadButton(value=None, interactive=False)
+    shown, download = bool(files), gr.DownloadButton(value=None, interactive=False)
+    columns = gr.Column(visible=shown), gr.Column(visible=shown)
+    return "", None, None, download, gr.Markdown(visible=not shown), *columns
 
 
 def stop_run(at: float, request: gr.Request) -> None:
@@ -182,31 +188,39 @@ def batch_tab(work: dict) -> None:
                 go = gr.Button(t("batch_go"), variant="primary", scale=3)
                 stop = gr.Button(t("stop"), scale=1)
         with gr.Column(scale=3, min_width=320):
+            empty = gr.Markdown(t("viewer_empty"), elem_classes="viewer-empty")
             progress = progress_line()
-            status = gr.Markdown(elem_id="batch-status")
-            download = gr.DownloadButton(t("batch_download"), interactive=False, variant="primary")
-            gallery = gr.Gallery(
-                label=t("batch_results"),
-                elem_id="batch-results",
-                columns=4,
-                height="auto",
-                object_fit="contain",
-                interactive=False,
-                buttons=["fullscreen"],
-            )
-    table = gr.Dataframe(
-        headers=HEADERS,
-        label=t("batch_table"),
-        interactive=False,
-        elem_id="batch-table",
-        buttons=[],
-    )
+            with gr.Column(visible=False) as outcome:
+                status = gr.Markdown(elem_id="batch-status")
+                download = gr.DownloadButton(
+                    t("batch_download"), interactive=False, variant="primary"
+                )
+                gallery = gr.Gallery(
+                    label=t("batch_results"),
+                    show_label=False,
+                    elem_id="batch-results",
+                    elem_classes="captioned",
+                    columns=4,
+                    height="auto",
+                    object_fit="contain",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                )
+    with gr.Column(visible=False) as details:
+        table = gr.Dataframe(
+            headers=HEADERS,
+            label=t("batch_table"),
+            interactive=False,
+            elem_id="batch-table",
+            wrap=True,
+            buttons=[],
+        )
     outputs = [status, gallery, table, download]
     at = gr.Number(visible=False)
     go.click(
         want,
         [files, model, metadata, at],
-        outputs,
+        [*outputs, empty, outcome, details],
         js="(...given) => [...given.slice(0, -1), Date.now()]",
         queue=False,
         preprocess=False,

@@ -11,10 +11,10 @@ from .. import MODELS
 from ..photo import Photo
 from ..weights import WeightsError
 from .differences import coloured, most_different, scale_for, signed
-from .parts import picture, progress_line, score_table
+from .parts import came_along, headed, picture, progress_line, score_table
 from .restore_tab import progress_in_words, written
 from .results import RUNS, Stopped, kept, restored
-from .texts import t
+from .texts import t, translated
 from .viewer import SideBySide
 from .work import Upload, comparable, opened, scores, sentences, stem
 
@@ -26,7 +26,7 @@ SPOT = 96
 
 def row(name: str, photo: np.ndarray, clear: np.ndarray | None, seconds: float | None) -> list[str]:
     label, decibels, similarity, sharp = scores(name, photo, clear)
-    time = "–" if seconds is None else f"{seconds:.1f}"
+    time = "–" if seconds is None else f"{seconds:.2f}"
     return [label, decibels, similarity, "–", sharp, time]
 
 
@@ -52,8 +52,7 @@ def ranked(rows: list[list[str]]) -> dict:
             if np.isfinite(best) and number(line[column]) == best:
                 display[at][column] = f"{line[column]} ★"
                 styling[at][column] = "font-weight: bold"
-    metadata = {"display_value": display, "styling": styling}
-    return {"headers": COLUMNS, "data": rows, "metadata": metadata}
+    return headed(COLUMNS, rows, metadata={"display_value": display, "styling": styling})
 
 
 def compare_models(
@@ -66,22 +65,22 @@ def compare_models(
     """Restore one photo with several models, to see them side by side.
 
     Args:
-        photo: the blurred photo, of any size.
+        photo: the blurred photo, of any size up to 100 megapixels.
         models: any of unet-512, unet-1024, cnn and gan.
-        reference: the same photo, clear, to measure PSNR and SSIM against; optional.
+        reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
 
     Returns:
-        the photo and one result per model, as they become ready; a table with PSNR (dB), SSIM,
-        gain over the photo (dB), sharpness and the seconds it took, the best first.
+        the photo and one result per model, as they become ready
+        a table of PSNR (dB), SSIM, gain over the photo (dB), sharpness and seconds, best first
     """
     run = RUNS.run(request, "compare", COMPARISON)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
-        before = opened(photo, "photo")
+        before = opened(photo)
         clear = comparable(reference, before)
         if not models:
             raise ValueError("Tick at least one model to compare.")
         name = stem(photo)
-        shown = [(written(before, Path(folder, f"{name}.png")), "input")]
+        shown = [(written(before, Path(folder, f"{name}.png")), translated("input"))]
         rows = [row("input", before.levels(), clear, None)]
         yield shown, ranked(rows)
         tell = progress_in_words(progress)
@@ -91,8 +90,8 @@ def compare_models(
             except Stopped:
                 return
             except (WeightsError, MemoryError, RuntimeError) as error:
-                gr.Warning(f"{model}: {error}")
-                rows.append([model, *["failed"] * (len(COLUMNS) - 1)])
+                gr.Warning(f"{model}: {translated(str(error))}")
+                rows.append([model, *[translated("failed")] * (len(COLUMNS) - 1)])
             else:
                 after = before.with_colours(result.colours)
                 path = written(after, Path(folder, f"{name}-{model}.png"))
@@ -108,9 +107,9 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
         yield nothing
         return
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        before = opened(photo, "photo")
+        before = opened(photo)
         clear = None
-        if reference and (there := opened(reference, "clear reference")).size == before.size:
+        if reference and (there := opened(reference)).size == before.size:
             clear = there.levels()
         found = {model: kept(before, model) for model in models}
         results = {
@@ -122,7 +121,7 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
             yield nothing
             return
         base = before.levels() if clear is None else clear
-        maps = {"input": signed(before.levels(), base)} if clear is not None else {}
+        maps = {translated("input"): signed(before.levels(), base)} if clear is not None else {}
         maps |= {model: signed(levels, base) for model, levels in results.items()}
         scale = scale_for(list(maps.values()))
         drawn = [
@@ -130,9 +129,9 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
             for model, one in maps.items()
         ]
         rows, columns = most_different([*results.values()], SPOT)
-        crops = {"input": before.levels(), **results}
+        crops = {translated("input"): before.levels(), **results}
         if clear is not None:
-            crops["clear"] = clear
+            crops[translated("clear")] = clear
         cut = [
             (
                 written(Photo(levels[rows, columns].copy()), Path(folder, f"spot-{name}.png")),
@@ -146,8 +145,9 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
 
 
 def legend(scale: int) -> str:
+    words = translated(f"blue: {scale} levels darker, white: the same, red: as much lighter")
     return (
-        f'<div class="scale" role="img" aria-label="-{scale} blue, 0 white, +{scale} red">'
+        f'<div class="scale" role="img" aria-label="{words}">'
         f"<span>−{scale}</span><i></i><span>0</span><i></i><span>+{scale}</span></div>"
     )
 
@@ -160,7 +160,14 @@ def stop_run(at: float, request: gr.Request) -> None:
     RUNS.stop(request, "compare", at)
 
 
-def compare_tab(work: dict) -> None:
+def carried(photo: Upload, reference: Upload, here: Upload) -> tuple:
+    """The photo of the tab Restore and its reference, where Compare has none of its own."""
+    if here or not photo:
+        return (gr.skip(),) * 3
+    return photo["path"], (reference or {}).get("path"), True
+
+
+def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> None:
     with gr.Row(elem_classes="result-first"):
         with gr.Column(scale=2, min_width=320, elem_classes="givens"):
             photo = picture(
@@ -195,6 +202,15 @@ def compare_tab(work: dict) -> None:
         maps = SideBySide(elem_id="compare-differences", group="compare")
         where = gr.Markdown(elem_id="compare-spot-words")
         crops = SideBySide(elem_id="compare-spot", group="spot")
+    tab.select(
+        carried,
+        [*other, photo],
+        [photo, reference, came_along(photo, reference)],
+        api_visibility="private",
+        preprocess=False,
+        queue=False,
+        show_progress="hidden",
+    )
     asked = [photo, models, reference]
     at = gr.Number(visible=False)
     now = {"js": "() => Date.now()", "api_visibility": "private", "queue": False}

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from .texts import translated
+
 log = logging.getLogger("restore.page")
 
 LARGEST_UPLOAD = 101_000_000
@@ -35,6 +37,7 @@ API = "/gradio_api"
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|run/\w+)/?")
 FILE = re.compile(rf"{API}/file=(?P<path>.+)", re.DOTALL)
 UPLOAD = re.compile(rf"{API}/upload/?")
+TOOLS = re.compile(rf"{API}/mcp/?")
 LOGIN = re.compile("/login/?")
 READ = re.compile(
     r"/(config|favicon\.ico|theme\.css|robots\.txt|manifest\.json|logout)?/?"
@@ -123,7 +126,8 @@ class Guard:
             log.error("%s in %s", type(error).__name__, origin(error))
             status, sentence = 500, "This did not work, and the fault is the server's."
         if not answered:
-            await _reply(answer, status, {"detail": sentence})
+            language = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+            await _reply(answer, status, {"detail": translated(sentence, language)})
         return None
 
     async def _pass(self, scope, receive, send):
@@ -142,12 +146,12 @@ class Guard:
             raise RefusedError(405, "This page answers GET and POST only.")
         if UPLOAD.fullmatch(path):
             return await self._upload(scope, receive, send, visitor)
-        called = CALL.fullmatch(path)
-        if not called and not LOGIN.fullmatch(path) and not WRITE.fullmatch(path):
+        called, tools = CALL.fullmatch(path), TOOLS.fullmatch(path)
+        if not (called or tools or LOGIN.fullmatch(path) or WRITE.fullmatch(path)):
             raise RefusedError(404, "There is nothing here.")
         if LOGIN.fullmatch(path) and not self.door.logins.take(visitor or "here"):
             raise _too_many("attempts to log in")
-        if called:
+        if called or tools:
             self._expect_open()
             if visitor and not self.door.calls.take(visitor):
                 raise _too_many("calls")

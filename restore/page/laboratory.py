@@ -18,10 +18,11 @@ from ..metrics import psnr
 from ..models import count_parameters
 from ..photo import Photo
 from ..weights import WeightsError
+from .parts import SCORES, headed
 from .restore_tab import preview, progress_in_words, written
 from .results import RUNS, Stopped, restored
 from .setting import Setting
-from .texts import t
+from .texts import t, translated
 from .work import Upload, opened, scores, sentences, stem
 
 SIDE = 512
@@ -40,21 +41,21 @@ def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: 
 def distort_photo(
     photo: Upload, kind: str, strength: float, seed: int = 0, angle: float | None = None
 ) -> Iterator[str]:
-    """Distort a clear photo.
+    """Distort a clear photo on purpose, to see later what a model brings back.
 
     Args:
-        photo: the clear photo, of any size.
+        photo: the clear photo, of any size up to 100 megapixels.
         kind: study, gaussian, defocus, motion, shake, noise or jpeg.
-        strength: how much, in the unit of that kind.
+        strength: sigma, radius, length or extent in pixels; noise: levels of 255; jpeg: quality.
         seed: settles what is random, such as the noise or the path of a shake.
         angle: of a motion, in degrees above the horizontal, 0 to 180; left out, it is random.
 
     Returns:
-        the distorted photo as PNG, 8-bit RGB.
+        the distorted photo as PNG, 8-bit RGB
     """
     with sentences(), tempfile.TemporaryDirectory() as folder:
         check_setting(kind, strength, seed, angle)
-        levels = opened(photo, "clear photo").levels()
+        levels = opened(photo).levels()
         path = Path(folder, f"{stem(photo)}-{kind}.png")
         yield str(written(Photo(distorted(levels, kind, strength, seed, angle)), path))
 
@@ -69,7 +70,7 @@ def drawn_kernel(setting: Setting) -> str:
     Image.fromarray(levels).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
     side = len(levels)
-    words = f"Kernel of {side} x {side} pixels"
+    words = translated(f"Kernel, {side} pixels wide")
     return f'<img class="kernel" alt="{words}" src="data:image/png;base64,{data}">'
 
 
@@ -92,21 +93,23 @@ def explore(
     run = RUNS.run(request, "laboratory", (photo["path"], setting), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         check_setting(kind, strength, seed, angle)
-        whole = opened(photo, "clear photo")
+        whole = opened(photo)
         small = preview(whole, SIDE)
         clear = small.levels()
         soft = distorted(clear, kind, strength, seed, angle)
         name = stem(photo)
-        first = written(Photo(soft), Path(folder, f"{name}-{kind}.png")), "distorted"
-        last = written(Photo(clear), Path(folder, f"{name}.png")), "clear"
+        first = written(Photo(soft), Path(folder, f"{name}-{kind}.png")), translated("distorted")
+        last = written(Photo(clear), Path(folder, f"{name}.png")), translated("clear")
 
         def shown(middle: Path, caption: str) -> list[tuple[Path, str]]:
             return [first, (middle, caption), last]
 
         kernel = drawn_kernel(setting)
         box = gr.Column(visible=bool(kernel))
-        rows = [scores("distorted", soft, clear), ["restored", *["…"] * 3]]
-        yield shown(first[0], "restoring …"), rows, kernel, box, t("laboratory_restoring")
+        rows = [scores("distorted", soft, clear), [translated("restored"), *["…"] * 3]]
+        words = translated("restoring …")
+        table = headed(SCORES, rows)
+        yield shown(first[0], words), table, kernel, box, t("laboratory_restoring")
         try:
             result = restored(Photo(soft), model, progress_in_words(progress), unwanted)
         except Stopped:
@@ -116,9 +119,10 @@ def explore(
         rows[1] = scores("restored", after, clear)
         gain = psnr(after, clear) - psnr(soft, clear)
         facts = f"{gain:+.2f} dB, " if np.isfinite(gain) else ""
-        facts += f"{result.seconds:.1f} s, {small.size[0]} x {small.size[1]} px. "
+        facts += f"{result.seconds:.2f} s, {small.size[0]} x {small.size[1]} px. "
         note = t("laboratory_small") if small.size != whole.size else ""
-        yield shown(file, f"restored by {model}"), rows, gr.skip(), gr.skip(), facts + note
+        words = translated(f"restored by {model}")
+        yield shown(file, words), headed(SCORES, rows), gr.skip(), gr.skip(), facts + note
 
 
 def gain_curves(
@@ -132,7 +136,7 @@ def gain_curves(
     """What each model gains in dB over the distorted crop, at one strength after the other."""
     with sentences(), RUNS.run(request, "curves", "curves") as unwanted:
         strengths = ladder(kind)
-        levels = preview(opened(photo, "clear photo"), SIDE).levels()
+        levels = preview(opened(photo), SIDE).levels()
         top, left = (max(0, (extent - CROP) // 2) for extent in levels.shape[:2])
         clear = np.ascontiguousarray(levels[top : top + CROP, left : left + CROP])
         points: list[tuple[str, float, float]] = []
@@ -145,7 +149,7 @@ def gain_curves(
             except Stopped:
                 return
             except WeightsError as error:
-                gr.Warning(f"{model}: {error}")
+                gr.Warning(f"{model}: {translated(str(error))}")
                 continue
             gain = psnr(after, clear) - psnr(soft, clear)
             if np.isfinite(gain):  # a strength of 0 leaves the photo as it is: infinite PSNR
@@ -169,4 +173,5 @@ def size(model: str) -> int:
 
 def curves(points: list[tuple[str, float, float]], unit: str) -> gr.LinePlot:
     table = DataFrame(points, columns=["model", "strength", "gain"])
-    return gr.LinePlot(table, x_title=unit, visible=True)
+    gain = translated("Gain (dB)")
+    return gr.LinePlot(table, x_title=translated(unit), y_title=gain, title=gain, visible=True)

@@ -10,7 +10,7 @@ from .laboratory import distort_photo, explore, gain_curves
 from .parts import pick_model, picture, progress_line, score_table
 from .results import RUNS
 from .setting import COPY_LINK, NAMES, Setting, from_query
-from .texts import t
+from .texts import t, translated
 from .viewer import SideBySide
 from .work import Upload
 
@@ -62,7 +62,7 @@ def open_link(request: gr.Request) -> tuple:
         return (gr.skip(),) * 7
     setting, sentence = from_query(query)
     if sentence:
-        gr.Warning(sentence, title="Not all of the link is valid")
+        gr.Warning(translated(sentence))
     sliders = controls(setting.kind, setting.strength, setting.angle, setting.seed)
     return gr.Tabs(selected="laboratory"), CLEAR[0], setting.kind, *sliders, setting.model
 
@@ -144,8 +144,6 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     buttons=["copy"],
                     elem_id="laboratory-link",
                 )
-            with gr.Column(elem_id="laboratory-examples"):
-                examples = clear_gallery()
         with gr.Column(scale=5, min_width=320, elem_classes="outcome"):
             view = SideBySide(elem_id="laboratory-view", group="laboratory")
             progress = progress_line()
@@ -165,13 +163,12 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     x="strength",
                     y="gain",
                     color="model",
-                    y_title="gain (dB)",
-                    title="Gain (dB)",
                     height=280,
                     visible=False,
                     elem_id="laboratory-plot",
                 )
                 file = gr.File(label=t("laboratory_file"), visible=False, interactive=False)
+            examples = clear_gallery(page)
     values = [kind, strength, angle, seed, model]
     at = gr.Number(visible=False)
     now = {"inputs": at, "js": "() => Date.now()"}
@@ -200,7 +197,8 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
-    clear.clear(
+    gr.on(  # they are of another photo or distortion
+        [clear.clear, clear.upload, kind.input],
         lambda: (gr.LinePlot(visible=False), gr.File(visible=False), gr.Markdown(visible=False)),
         None,
         [plot, file, words],

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from .. import MODELS
-from .texts import t
+from .texts import about, t, translated
 
 DEFAULT_MODEL = "unet-512"
 SCORES = ["", "PSNR", "SSIM", "Sharpness"]
@@ -18,16 +18,22 @@ def picture(label: str, **options) -> gr.Image:
     )
 
 
-def describe(model: str) -> str:
-    return f"{MODELS[model].sentence} For: {MODELS[model].blur}."
+def came_along(photo: gr.Image, reference: gr.Image) -> gr.Checkbox:
+    """Whether the reference was set with the photo: then it goes when another one is uploaded."""
+    along = gr.Checkbox(False, visible=False)
+    here = {"fn": None, "api_visibility": "private"}
+    forget = "(reference, along) => [along ? null : reference, false]"
+    photo.upload(inputs=[reference, along], outputs=[reference, along], js=forget, **here)
+    reference.upload(outputs=along, js="() => false", **here)
+    return along
 
 
 def pick_model(**options) -> gr.Radio:
     radio = gr.Radio(
-        list(MODELS), value=DEFAULT_MODEL, label=t("model"), info=describe(DEFAULT_MODEL), **options
+        list(MODELS), value=DEFAULT_MODEL, label=t("model"), info=about(DEFAULT_MODEL), **options
     )
     radio.change(
-        lambda name: gr.Radio(info=describe(name)),
+        lambda name: gr.Radio(info=about(name)),
         radio,
         radio,
         api_visibility="private",
@@ -46,7 +52,7 @@ def pick_metadata(where: str) -> gr.Radio:
         value="keep",
         label=t("metadata"),
         elem_id=f"{where}-metadata",
-        scale=3,
+        scale=2,
     )
 
 
@@ -59,7 +65,13 @@ def progress_line() -> gr.HTML:
     return gr.HTML(elem_classes="status")
 
 
+def headed(headers: list[str], rows: list[list[str]], **metadata: object) -> dict:
+    """The value of a table, its heads in the visitor's language."""
+    return {"headers": [translated(head) for head in headers], "data": rows, **metadata}
+
+
 def score_table(where: str, headers: list[str] = SCORES) -> gr.Dataframe:
+    """Scores; without a value it is not shown, so the heads may be English until it has one."""
     table = gr.Dataframe(
         headers=headers,
         label=t("scores"),

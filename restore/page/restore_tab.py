@@ -1,6 +1,7 @@
 """The tab Restore and the endpoint /restore."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,19 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .examples import EXAMPLES, examples_gallery
-from .parts import download_button, pick_metadata, pick_model, picture, progress_line, score_table
+from .parts import (
+    SCORES,
+    came_along,
+    download_button,
+    headed,
+    pick_metadata,
+    pick_model,
+    picture,
+    progress_line,
+    score_table,
+)
 from .results import RUNS, Stopped, kept, restored
-from .texts import t
+from .texts import t, translated
 from .viewer import BeforeAfter
 from .words import judgement
 from .work import Upload, comparable, opened, restorer, scores, sentences, stem, suffix
@@ -57,7 +68,7 @@ def steps(
     """Pair, scores, download, what there is to say of the result and of the file, as they come."""
     run = RUNS.run(request, "restore", wish(photo, model, reference), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
-        before = opened(photo, "photo")
+        before = opened(photo)
         clear = comparable(reference, before)
         name = stem(photo)
 
@@ -73,7 +84,8 @@ def steps(
             if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model):
                 small = preview(before)
                 quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
-                yield quick, gr.skip(), gr.skip(), t("restore_preview"), gr.skip()
+                none = gr.DownloadButton(value=None, interactive=False)
+                yield quick, headed(SCORES, []), none, t("restore_preview"), ""
             result = restored(before, model, tell, unwanted)
         except Stopped:
             yield (gr.skip(),) * 5
@@ -83,18 +95,19 @@ def steps(
         file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
         file.parent.mkdir()
         download = gr.DownloadButton(value=written(after, file), interactive=True)
-        notes = "\n\n".join(before.notes)
-        yield halves, gr.skip(), download, judgement(before, result.colours), notes
+        notes = "\n\n".join(map(translated, before.notes))
+        yield halves, gr.skip(), download, judgement(before, result.colours, model), notes
         rows = score_rows(before, after, clear)
         yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
 
 
-def score_rows(before: Photo, after: Photo, clear: np.ndarray | None) -> list[list[str]]:
-    return [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
+def score_rows(before: Photo, after: Photo, clear: np.ndarray | None) -> dict:
+    rows = [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
+    return headed(SCORES, rows)
 
 
 def progress_in_words(progress: gr.Progress):
-    return lambda share, text: progress(share, desc=text)
+    return lambda share, text: progress(share, desc=translated(text))
 
 
 def restore_photo(
@@ -104,16 +117,17 @@ def restore_photo(
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
-    """Restore a blurred photo.
+    """Restore a blurred photo: soft focus, slight defocus, light noise, JPEG.
 
     Args:
-        photo: the blurred photo, of any size.
-        model: unet-512, unet-1024, cnn or gan.
-        reference: the same photo, clear, to measure PSNR and SSIM against; optional.
+        photo: the blurred photo, of any size up to 100 megapixels.
+        model: unet-512 is the usual one, unet-1024 better and slower; cnn and gan are baselines.
+        reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
 
     Returns:
-        the pair (before, after) as PNG; the table of scores; the result for download, in the
-        photo's own format with its metadata.
+        the pair (before, after) as PNG
+        a table of PSNR (dB), SSIM and sharpness, before and after
+        the result in the photo's own format, with its metadata
     """
     for pair, rows, download, *_ in steps(photo, model, reference, 0, progress, request):
         yield pair, rows, download
@@ -128,17 +142,22 @@ def restore_shown(
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """What the page calls: taking the photo away is no mistake."""
-    if photo:
+    nothing = None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+    if not photo:
+        yield nothing
+        return
+    try:
         yield from steps(photo, model, reference, at, progress, request)
-    else:
-        yield None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+    except gr.Error:
+        yield nothing  # what is shown would be taken for the result of this photo
+        raise
 
 
 def adjusted(photo: Upload, model: str, strength: float) -> tuple[Photo, Photo] | None:
     """The photo and its result at that strength, or None where no result is kept."""
     if not photo:
         return None
-    before = opened(photo, "photo")
+    before = opened(photo)
     if not (result := kept(before, model)):
         return None
     return before, before.with_colours(blend(before.colours, result.colours, strength))
@@ -156,7 +175,7 @@ def download_again(
             yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
-def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[list]:
+def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[dict]:
     """The scores at another strength, without the model."""
     with sentences():
         if found := adjusted(photo, model, strength):
@@ -181,12 +200,20 @@ def want(photo: Upload, model: str, reference: Upload, at: float, request: gr.Re
     RUNS.want(request, "restore", wish(photo, model, reference), at)
 
 
+def expect_photo(photo: Upload) -> None:
+    """Says so where there is none to restore."""
+    if not photo:
+        with sentences():
+            opened(photo)
+
+
 def stop_run(at: float, request: gr.Request):
     RUNS.stop(request, "restore", at)
     return t("restore_stopped")
 
 
-def restore_tab(work: dict) -> None:
+def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
+    """Lays the tab out; gives back where the photo and its clear reference are."""
     private = {"api_visibility": "private", "preprocess": False}
     with gr.Row(elem_classes="result-first"):
         with gr.Column(scale=2, min_width=320, elem_classes="givens"):
@@ -205,7 +232,6 @@ def restore_tab(work: dict) -> None:
                     stop = gr.Button(t("stop"), scale=1, elem_id="restore-stop")
                 with gr.Accordion(t("restore_have_reference"), open=False):
                     reference = picture(t("restore_reference"), elem_id="reference", height=200)
-                examples = examples_gallery()
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             view = BeforeAfter(elem_id="restore-slider")
             status = progress_line()
@@ -225,9 +251,12 @@ def restore_tab(work: dict) -> None:
                     metadata = pick_metadata("restore")
                     download = download_button()
                 table = score_table("restore")
+            examples = examples_gallery(page)
     asked, outputs = [photo, model, reference], [view, table, download]
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
-    changes = [photo.change, reference.change, model.change, again.click]
+    along, picked = came_along(photo, reference), gr.Number(visible=False)
+    # `change` comes twice where a photo takes the place of another, `input` never from a program
+    changes = [photo.input, reference.input, model.input, again.click, picked.change]
     at = gr.Number(visible=False)
     dated = {"inputs": [*asked, at], "js": "(...given) => [...given.slice(0, -1), Date.now()]"}
     gr.on(changes, want, show_progress="hidden", queue=False, **dated, **private)
@@ -241,6 +270,7 @@ def restore_tab(work: dict) -> None:
         **dated,
         **work,
     )
+    again.click(expect_photo, photo, show_progress="hidden", **private)
     stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,
@@ -264,12 +294,15 @@ def restore_tab(work: dict) -> None:
     strength.change(score_again, [*asked, strength], table, **light)
     run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
-    examples.select(chosen, None, [photo, reference], api_visibility="private", queue=False)
+    outputs = [photo, reference, along, picked]
+    examples.select(chosen, None, outputs, api_visibility="private", queue=False)
     examples.select(None, js="() => { document.querySelector('#photo').scrollIntoView() }")
+    return photo, reference
 
 
-def chosen(event: gr.SelectData) -> tuple[Path, Path | None]:
-    return EXAMPLES[event.index].files()
+def chosen(event: gr.SelectData) -> tuple[Path, Path | None, bool, float]:
+    """The example's photo, its reference, that they belong together, and when it was picked."""
+    return *EXAMPLES[event.index].files(), True, time.time()
 
 
 VIEWER = 'document.querySelector("#restore-slider photo-viewer")'

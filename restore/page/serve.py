@@ -11,7 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ..engine import choose_device
-from . import LAUNCH
+from . import LAUNCH, tools
 from .guard import Door, Guard
 from .parts import DEFAULT_MODEL
 from .work import restorer
@@ -61,7 +61,7 @@ def launch(
         prevent_thread_lock=True,
         app_kwargs={"middleware": [Middleware(Guard, door=door)]},
         enable_monitoring=False,
-        mcp_server=False,
+        mcp_server=tools.are_possible() and not auth,
         ssr_mode=False,
         _frontend=False,  # else a machine so busy that it does not answer itself in 3 s gives up
         **LAUNCH,

@@ -50,8 +50,8 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, str]:
             wrong.append(name)
     if not wrong:
         return setting, ""
-    names = wrong[0] if len(wrong) == 1 else ", ".join(wrong[:-1]) + " and " + wrong[-1]
-    return setting, f"The link asks for what there is not, so its {names} went back to the usual."
+    names = ", ".join(wrong)
+    return setting, f"The link asks for what does not exist; the usual value is used for: {names}."
 
 
 COPY_LINK = (

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from .. import MODELS
 from ..weights import PUBLISHED, WeightsError, locate, measured
-from .texts import t
+from .texts import t, translated
 from .work import WEIGHTS
 
 POINTS = 200
@@ -20,10 +20,25 @@ CURVES = {
     "loss": ("val_loss", "L1 loss, all blurs"),
 }
 """What each plot shows: a column of history.csv, and its name."""
+SUITES = {
+    "gaussian": "Gaussian blur, a little noise",
+    "heavy": "Heavy Gaussian blur",
+    "defocus": "Defocus",
+    "motion": "Straight motion",
+    "shake": "Camera shake",
+    "phone": "Half a blur, noise and JPEG",
+    "clean": "Sharp: to be left alone",
+}
+"""What each suite of the benchmark does to a photo."""
+IDENTICAL = 100
+"""PSNR in dB that stands for a photo that was left as it is."""
 
 
 def number(value: float | None, digits: int, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.{digits}f}"
+    """A cell of a table."""
+    if value is None:
+        return "–"
+    return f"{value:{sign}.{digits}f}" if value < IDENTICAL else "∞"
 
 
 def figures(weights: str | None) -> tuple[I18nData | str, str]:
@@ -42,17 +57,19 @@ def figures(weights: str | None) -> tuple[I18nData | str, str]:
         cells += [number(seed.get("psnr"), 2), number(seed.get("ssim"), 4), number(gain, 2, "+")]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     first = t("study_table") + "\n|---|--:|--:|--:|--:|--:|\n" + "\n".join(rows)
-    suites = sorted({suite for one in ours.values() for suite in one} - {"seed"})
+    there = {suite for one in ours.values() for suite in one} - {"seed"}
+    suites = [suite for suite in SUITES if suite in there] + sorted(there - SUITES.keys())
     if not suites:
         return first, ""
     head = f"| | {' | '.join(MODELS)} |\n|---|{'--:|' * len(MODELS)}\n"
     lines = []
     for suite in suites:
-        cells = []
-        for name in MODELS:
-            one = ours[name].get(suite)
-            cells.append(f"{one['input_psnr']:.2f} → {one['psnr']:.2f}" if one else "–")
-        lines.append(f"| {suite} | {' | '.join(cells)} |")
+        found = [ours[name].get(suite) for name in MODELS]
+        cells = [
+            f"{number(one['input_psnr'], 2)} → {number(one['psnr'], 2)}" if one else "–"
+            for one in found
+        ]
+        lines.append(f"| {translated(SUITES.get(suite, suite))} | {' | '.join(cells)} |")
     return first, t("study_suites") + "\n\n" + head + "\n".join(lines)
 
 
@@ -70,7 +87,7 @@ def history(folder: Path) -> list[dict[str, float]]:
     return rows[::-1][::step][::-1]  # the last one is always among them
 
 
-def curve(column: str, histories: dict[str, list[dict[str, float]]]) -> gr.LinePlot:
+def curve(column: str, title: str, histories: dict[str, list[dict[str, float]]]) -> gr.LinePlot:
     points = [
         (model, row["images"], row[column])
         for model, rows in histories.items()
@@ -78,7 +95,8 @@ def curve(column: str, histories: dict[str, list[dict[str, float]]]) -> gr.LineP
         if column in row and "images" in row
     ]
     table = DataFrame(points, columns=["model", "images", "value"])
-    return gr.LinePlot(table, visible=bool(points))
+    words = {"title": translated(title), "x_title": translated("tiles seen")}
+    return gr.LinePlot(table, visible=bool(points), **words)
 
 
 def fill() -> tuple:
@@ -91,7 +109,7 @@ def fill() -> tuple:
             histories[name] = []
     missing = [name for name, rows in histories.items() if not rows]
     note = t("study_no_curves") + ": " + ", ".join(missing) if missing else ""
-    plots = (curve(column, histories) for column, _ in CURVES.values())
+    plots = (curve(column, title, histories) for column, title in CURVES.values())
     return *figures(weights), note, *plots
 
 
@@ -106,14 +124,12 @@ def study_tab(tab: gr.Tab) -> None:
                 x="images",
                 y="value",
                 color="model",
-                title=title,
-                x_title="tiles seen",
                 y_title=" ",
                 height=300,
                 visible=False,
                 elem_id=f"study-{name}",
             )
-            for name, (_, title) in CURVES.items()
+            for name in CURVES
         ]
     note = gr.Markdown(elem_id="study-note", elem_classes="note")
     tab.select(fill, None, [table, suites, note, *plots], api_visibility="private")

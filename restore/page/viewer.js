@@ -6,11 +6,9 @@ const LENS = 150; // side of the lens in CSS pixels
 const groups = new Map(); // name -> {view, members}
 
 function words() {
-  const wanted = navigator.languages.map((name) => name.toLowerCase());
-  for (const name of wanted) {
-    const found = Object.keys(RESTORE_TEXTS).find((key) =>
-      [name, name.split("-")[0]].includes(key.toLowerCase()) ||
-      key.toLowerCase().split("-")[0] === name.split("-")[0]);
+  const first = navigator.language.toLowerCase(); // as Gradio does, and texts.py
+  for (const wanted of [first, first.split("-")[0]]) {
+    const found = Object.keys(RESTORE_TEXTS).find((key) => key.toLowerCase() === wanted);
     if (found) return { ...RESTORE_TEXTS.en, ...RESTORE_TEXTS[found] };
   }
   return RESTORE_TEXTS.en;

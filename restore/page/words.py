@@ -1,5 +1,10 @@
 """What can honestly be said of a result without knowing the clear photo."""
 
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 from gradio.i18n import I18nData
 
@@ -7,28 +12,49 @@ from ..metrics import SMALLEST, sharpness
 from ..photo import Photo
 from .texts import t
 
-SHARP, BLURRED, TOUCHED = 0.4, 0.28, 1.0
-"""Sharpness from which an untouched photo is called sharp, below which a result is called blurred,
-and the mean change in levels of 255 from which a photo counts as touched.
-
-Chosen with unet-512 on 15 crops of 256 x 256 from validation photos: left alone, their sharpness is
-0.44 to 0.74 and the change 0.0 to 1.2 (three in four below 0.1); with a Gaussian of 1 or 1.6 px, a
-disk of 2 px or motion of 7 px the change is 1.3 to 9.3; with a Gaussian of 4 px, which gains only
-0.8 dB, the sharpness of the result is 0.12 to 0.28, with one of 2.5 px three in four are over 0.39.
-Motion of 15 px, which hardly gains either, cannot be told apart by these two.
-"""
+THRESHOLDS = Path(__file__).with_name("verdicts.json")
+"""What `python -m restore.page.verdicts` measured for each model."""
+VERDICTS = {
+    "restored": t("verdict_restored"),
+    "sharp": t("verdict_sharp"),
+    "beyond": t("verdict_beyond"),
+}
 
 
-def judgement(before: Photo, after: np.ndarray) -> I18nData | str:
+def gain(before: float, after: float) -> float:
+    """The share that a result has gained of the sharpness that the photo was missing."""
+    return (after - before) / max(1 - before, 1e-6)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """For one model; both are of `metrics.sharpness`, from 0 to 1."""
+
+    gained: float
+    """Share of the sharpness that was missing, from whose gain on a photo is called restored: a
+    blur that is beyond a model leaves the result nearly as soft as it was, and a sharp photo leaves
+    nothing to gain."""
+    sharp: float
+    """Sharpness from which a photo that did not gain as much is called sharp already."""
+
+    def verdict(self, before: float, after: float) -> str:
+        """One of VERDICTS, by the sharpness of the photo and of its result."""
+        if gain(before, after) >= self.gained:
+            return "restored"
+        return "sharp" if before >= self.sharp else "beyond"
+
+
+@cache
+def thresholds(model: str) -> Thresholds:
+    return Thresholds(**json.loads(THRESHOLDS.read_text())[model])
+
+
+def judgement(before: Photo, after: np.ndarray, model: str) -> I18nData:
     """One sentence where a warning is due, else what the figures below mean.
 
-    `after` are the restored colours, of the shape and dtype of the photo's own.
+    `after` are the colours that the model restored, of the shape and dtype of the photo's own.
     """
     if min(before.size) < SMALLEST:
         return t("verdict_small")
     first, last = before.levels(), before.with_colours(after).levels()
-    change = float(np.abs(last.astype(np.int16) - first).mean())
-    sharp_before, sharp_after = sharpness(first), sharpness(last)
-    if change < TOUCHED:
-        return t("verdict_sharp") if sharp_before >= SHARP else t("verdict_untouched")
-    return t("verdict_beyond") if sharp_after < BLURRED else t("verdict_restored")
+    return VERDICTS[thresholds(model).verdict(sharpness(first), sharpness(last))]

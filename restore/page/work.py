@@ -18,6 +18,7 @@ from ..metrics import SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..weights import WeightsError, is_local, locate, read_config
 from .guard import origin
+from .texts import translated
 
 WEIGHTS: list[str | None] = [None]
 """Where the weights come from: set once at start, never by a visitor."""
@@ -72,11 +73,10 @@ def fallback_notice() -> dict:
     if not FALLBACKS:
         return gr.update(visible=False)
     names, reason = ", ".join(FALLBACKS), html.escape(next(iter(FALLBACKS.values())))
-    return gr.update(
-        visible=True,
-        value=f"⚠️ **{names}: the weights that came with the program serve here, not those "
-        f"asked for.** {reason}",
+    words = translated(
+        f"{names}: the weights that came with the program serve here, not those asked for."
     )
+    return gr.update(visible=True, value=f"⚠️ **{words}** {reason}")
 
 
 @contextmanager
@@ -96,16 +96,16 @@ def sentences() -> Iterator[None]:
     else:
         return
     raise gr.Error(
-        html.escape(sentence, quote=False),
+        html.escape(translated(sentence), quote=False),
         duration=None,
-        title="This did not work",
+        title=translated("This did not work"),
         print_exception=False,
     )
 
 
-def opened(upload: Upload, what: str) -> Photo:
+def opened(upload: Upload) -> Photo:
     if not upload or not upload.get("path"):
-        raise PhotoError(f"There is no {what} yet: drop, paste or pick one first.")
+        raise PhotoError("There is no photo yet: drop, paste or pick one first.")
     try:
         return decode(upload["path"])
     except PhotoError as error:
@@ -129,25 +129,26 @@ def suffix(upload: Upload, photo: Photo) -> str:
 
 def scores(label: str, photo: np.ndarray, reference: np.ndarray | None) -> list[str]:
     """One row: PSNR and SSIM where there is a reference, and sharpness, which needs none."""
-    small = min(photo.shape[:2]) < SMALLEST
-    sharp = "too small" if small else f"{sharpness(photo):.3f}"
+    label = translated(label)
+    small = translated("too small") if min(photo.shape[:2]) < SMALLEST else ""
+    sharp = small or f"{sharpness(photo):.3f}"
     if reference is None:
         return [label, "–", "–", sharp]
-    decibels = f"{psnr(photo, reference):.2f}"
-    return [label, decibels, "too small" if small else f"{ssim(photo, reference):.4f}", sharp]
+    return [label, f"{psnr(photo, reference):.2f}", small or f"{ssim(photo, reference):.4f}", sharp]
 
 
 def comparable(reference: Upload, photo: Photo) -> np.ndarray | None:
     """The levels of the clear reference, or None where there is none of the photo's size."""
     if not reference:
         return None
-    clear = opened(reference, "clear reference")
+    clear = opened(reference)
     if clear.size == photo.size:
         return clear.levels()
     (width, height), (other_width, other_height) = photo.size, clear.size
     gr.Warning(
-        f"The photo is {width} x {height} pixels and its clear reference {other_width} x "
-        f"{other_height}. PSNR and SSIM need two of the same size, so there are none.",
-        title="Not compared",
+        translated(
+            f"The photo is {width} x {height} pixels and its clear reference {other_width} x "
+            f"{other_height}. PSNR and SSIM need two of the same size, so there are none."
+        )
     )
     return None
