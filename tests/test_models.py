@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from restore.engine import fold_batch_norm
+from restore.kernels import fold_batch_norm
 from restore.models import MODELS, PatchGAN, UNet, count_parameters
 from train.widen import widen_unet
 

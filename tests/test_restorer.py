@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
-from restore.engine import DeviceError, Engine, NNPACKConv2d, free_memory
+from restore.engine import DeviceError, Engine, free_memory
+from restore.kernels import NNPACKConv2d
 from restore.metrics import psnr
 from restore.restorer import TILE_BYTES
 from restore.weights import load_model

@@ -23,25 +23,41 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def in_bands(part: Callable[[slice], Tensor], height: int, rows: int) -> Tensor:
-    """A map of `height` rows, computed by `rows` (an even number) at a time.
+def in_bands(
+    part: Callable[[slice], tuple[Tensor, ...]], height: int, rows: int
+) -> tuple[Tensor, ...]:
+    """Maps of `height` rows, or of half as many, computed by `rows` (an even number) at a time.
 
     `part` computes the given rows from the same rows of what lies before; the outermost `HALO`, for
     which it lacks neighbours, are thrown away. What lies between its layers is so never held whole.
     """
     if height <= rows:
         return part(slice(0, height))
-    result = None
+    results: list[Tensor] = []
     for start in range(0, height, rows):
         stop, low = min(start + rows, height), max(0, start - HALO)
-        band = part(slice(low, min(stop + HALO, height)))[:, :, start - low : stop - low]
-        if result is None:
-            batch, maps, _, width = band.shape
-            last = band.stride(1) == 1 and maps > 1
-            layout = torch.channels_last if last else torch.contiguous_format
-            result = band.new_empty((batch, maps, height, width)).contiguous(memory_format=layout)
-        result[:, :, start:stop] = band
-    return result
+        high = min(stop + HALO, height)
+        bands = part(slice(low, high))
+        results = results or [
+            _whole(band, height * band.shape[2] // (high - low)) for band in bands
+        ]
+        for result, band in zip(results, bands, strict=True):
+            n = (high - low) // band.shape[2]
+            result[:, :, start // n : stop // n] = band[
+                :, :, (start - low) // n : (stop - low) // n
+            ]
+    return tuple(results)
+
+
+def _whole(band: Tensor, height: int) -> Tensor:
+    """Room for a map of which this is a band, in the same layout."""
+    last = band.stride(1) == 1 and band.shape[1] > 1
+    return torch.empty(
+        (*band.shape[:2], height, band.shape[3]),
+        dtype=band.dtype,
+        device=band.device,
+        memory_format=torch.channels_last if last else torch.contiguous_format,
+    )
 
 
 class UNet(nn.Module):
@@ -82,15 +98,20 @@ class UNet(nn.Module):
         numbers = x.shape[0] * up.out_channels * x.shape[3]
         # BatchNorm in training must see the whole
         rows = height if self.training else max(8 * HALO, BAND // numbers // 2 * 2)
-        skip = in_bands(lambda r: encoder(x[:, :, r]), height, rows)
-        below = self._level(self.pool(skip), depth + 1)
 
-        def decode(r: slice) -> Tensor:
+        def encode(r: slice) -> tuple[Tensor, Tensor]:
+            y = encoder(x[:, :, r])
+            return y, self.pool(y)
+
+        skip, below = in_bands(encode, height, rows)
+        below = self._level(below, depth + 1)
+
+        def decode(r: slice) -> tuple[Tensor]:
             y = up(below[:, :, r.start // 2 : r.stop // 2])
             y = decoder(torch.cat([y, skip[:, :, r]], 1))
-            return self.head(y) if depth == 0 else y
+            return (self.head(y) if depth == 0 else y,)
 
-        return in_bands(decode, height, rows)
+        return in_bands(decode, height, rows)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import gradio as gr
 import numpy as np
 from cachetools import TTLCache
-from torch import nn
 
-from ..engine import NNPACKConv2d
 from ..photo import Photo
 from .work import PACE, fingerprint, is_loaded, restorer
 
@@ -158,14 +156,8 @@ def _restore_watched(
     if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
         return _restore(photo, name)
     loaded = restorer(name)
-    modules = loaded.engine.model.modules()
-    layers = [module for module in modules if isinstance(module, (nn.Conv2d, NNPACKConv2d))]
-    hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]
-    try:
+    with loaded.engine.watched(check):
         return loaded.restore(photo, report)
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def restored(
