@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restore.tiling import BORDER, SMALLEST, read, reflect_pad, spans, tiles
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(1, 3000),
     core=st.sampled_from([16, 100, 256, 960]),
@@ -44,6 +45,7 @@ def test_tiles_read_the_photo_and_its_mirror():
             assert np.array_equal(read(x, row, column).numpy(), expected)
 
 
+@settings(deadline=None)
 @given(
     height=st.integers(1, 5000),
     width=st.integers(1, 5000),
