@@ -107,7 +107,7 @@ class Engine:
         pictures = max(1, self.together // (x.shape[-1] * x.shape[-2]))
         parts = [self.model.residual(part) for part in y.split(pictures)]
         y = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return x + y.float()  # in fp32: bf16 has 8 bits, fewer than a photo needs
+        return y.float().add_(x)  # in fp32: bf16 has 8 bits, fewer than a photo needs
 
     @contextmanager
     def watched(self, check: Callable[[], None]) -> Iterator[None]:

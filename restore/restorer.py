@@ -183,10 +183,10 @@ class Restorer:
     def _restore_tile(self, tile: Tensor, grey: bool) -> np.ndarray:
         """uint8 or uint16 [3, H, W] -> the same as [H, W, 3]."""
         top = 255 if tile.dtype == torch.uint8 else 65535
-        output = self.engine(tile.to(self.device).float()[None] / top)[0]
+        output = self.engine(tile.to(self.device).float().div_(top)[None])[0]
         if grey:
-            output = output.mean(0, keepdim=True).expand_as(output)
-        levels = output.clamp(0, 1).mul(top).round().permute(1, 2, 0)
+            output = output.mean(0, keepdim=True)
+        levels = output.clamp_(0, 1).mul_(top).round_().expand(3, -1, -1).permute(1, 2, 0)
         if top == 255:
             return levels.to(torch.uint8).cpu().numpy()
         return levels.cpu().numpy().astype(np.uint16)
