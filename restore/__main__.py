@@ -16,6 +16,7 @@ from . import MODELS, load
 from .engine import DeviceError, choose_device
 from .models import count_parameters
 from .weights import WeightsError, locate, measured
+from .working_size import PERCENT
 
 if TYPE_CHECKING:
     from .batch import Row
@@ -35,16 +36,7 @@ class Device(StrEnum):
     mps = "mps"
 
 
-class WorkingSize(StrEnum):
-    auto = "auto"
-    full = "100"
-    half = "50"
-    quarter = "25"
-
-    @property
-    def share(self) -> float | str:
-        """As `Restorer.restore` takes it."""
-        return "auto" if self is WorkingSize.auto else int(self.value) / 100
+WorkingSize = StrEnum("WorkingSize", {size: size for size in PERCENT})
 
 
 @app.command()
@@ -55,8 +47,8 @@ def run(
     weights: Weights = None,
     device: Annotated[Device, typer.Option(help="Where it runs.")] = Device.auto,
     scale: Annotated[
-        WorkingSize, typer.Option(help="Working size in percent; smaller for wide blur.")
-    ] = WorkingSize.auto,
+        WorkingSize, typer.Option(help="Working size in per cent; smaller for wide blur.")
+    ] = WorkingSize["auto"],
     reference: Annotated[
         Path | None, typer.Option(help="Folder with the clear photos, under the same names.")
     ] = None,
@@ -98,7 +90,7 @@ def run(
         restorer,
         metadata,
         overwrite,
-        scale.share,
+        PERCENT[scale.value],
         score=report is not None,
         rank=rank,
         world=world,

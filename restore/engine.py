@@ -1,15 +1,25 @@
-"""A network on a device, as fast as that device computes it: precision, layout, kernels, memory."""
+"""A network on a device, as fast as that device computes it: precision, layout, memory."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-NNPACK_PIXELS = 200
-"""On fewer pixels a plain convolution is faster: transforming the weights costs more than it saves.
-Measured: 12 x 12 loses, 16 x 16 wins."""
+from .kernels import (
+    CONVOLUTIONS,
+    fold_batch_norm,
+    nnpack_wins,
+    onednn_wins,
+    use_nnpack,
+    use_onednn,
+)
+
+CACHED_PIXELS = 4 * 128**2
+"""Of a larger batch fewer pictures stay in the processor's cache from one layer to the next."""
 CGROUPS = (
     ("memory.max", "memory.current"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
@@ -68,78 +78,6 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """Fold each BatchNorm into the convolution before it: the same function, fewer passes."""
-    for module in model.modules():
-        if isinstance(module, nn.Sequential):
-            for i in range(len(module) - 1):
-                if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
-                    module[i] = fuse_conv_bn_eval(module[i], module[i + 1])
-                    module[i + 1] = nn.Identity()
-    return model
-
-
-class NNPACKConv2d(nn.Module):
-    """A convolution through Winograd's transform (3 x 3) or Fourier's (larger), by NNPACK.
-
-    The same function within the rounding of fp32 at a fraction of the multiplications: Lavin and
-    Gray, 2015, https://arxiv.org/abs/1509.09308. NNPACK comes with torch.
-    """
-
-    def __init__(self, convolution: nn.Conv2d):
-        super().__init__()
-        self.weight, self.bias = convolution.weight, convolution.bias
-        self.padding = convolution.padding
-
-    @staticmethod
-    def takes(module: nn.Module) -> bool:
-        """Whether it computes this module: NNPACK's kernels have sides of 3 to 16 and stride 1."""
-        return (
-            isinstance(module, nn.Conv2d)
-            and min(module.kernel_size) >= 3
-            and max(module.kernel_size) <= 16
-            and (module.stride, module.dilation, module.groups) == ((1, 1), (1, 1), 1)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-1] * x.shape[-2] < NNPACK_PIXELS:
-            return nn.functional.conv2d(x, self.weight, self.bias, padding=self.padding)
-        return torch._nnpack_spatial_convolution(
-            x.contiguous(), self.weight, self.bias, self.padding
-        )
-
-
-class HalvingPool(nn.Module):
-    """`MaxPool2d(2)` of contiguous tensors, several times faster on a CPU than torch's own."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])
-        return torch.maximum(rows[..., ::2], rows[..., 1::2])
-
-
-def nnpack_wins(device: torch.device) -> bool:
-    """Whether NNPACK is the fastest here: measured so with AVX2 and without AVX-512."""
-    has = torch.cpu.get_capabilities()
-    return (
-        device.type == "cpu"
-        and has.get("avx2", False)
-        and not has.get("avx512_f", False)
-        and hasattr(torch, "_nnpack_spatial_convolution")
-        and torch.backends.nnpack.is_available()
-    )
-
-
-def use_nnpack(model: nn.Module) -> nn.Module:
-    """Exchange convolutions and poolings for faster ones that compute the same."""
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if NNPACKConv2d.takes(child):
-                setattr(module, name, NNPACKConv2d(child))
-            elif isinstance(child, nn.MaxPool2d) and (child.kernel_size, child.stride) == (2, 2):
-                setattr(module, name, HalvingPool())
-    return model
-
-
 class Engine:
     """Runs a network: [B, 3, H, W] fp32 in [0, 1], sides fit for it -> the same.
 
@@ -151,18 +89,33 @@ class Engine:
     ):
         self.device = device
         self.precision = precision or choose_precision(device)
+        nnpack = self.precision == torch.float32 and nnpack_wins(device)
+        self.layout = torch.contiguous_format if nnpack else torch.channels_last
         model = fold_batch_norm(model.eval()).requires_grad_(False)
-        if self.precision == torch.float32 and nnpack_wins(device):
-            self.layout, self.batch = torch.contiguous_format, 1  # its batches are slower
-            model = use_nnpack(model)
-        else:
-            self.layout, self.batch = torch.channels_last, None
         self.model = model.to(device, self.precision, memory_format=self.layout)
+        self.together = sys.maxsize
+        """How many pixels of a batch are computed at a time, one picture at least."""
+        if nnpack:
+            self.model, self.together = use_nnpack(self.model), 1
+        elif onednn_wins(device):
+            self.model, self.together = use_onednn(self.model), CACHED_PIXELS
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.device)
         y = x.to(self.precision, memory_format=self.layout)
-        parts = [self.model.residual(part) for part in y.split(self.batch or len(y))]
+        pictures = max(1, self.together // (x.shape[-1] * x.shape[-2]))
+        parts = [self.model.residual(part) for part in y.split(pictures)]
         y = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return x + y.float()  # in fp32: bf16 has 8 bits, fewer than a photo needs
+        return y.float().add_(x)  # in fp32: bf16 has 8 bits, fewer than a photo needs
+
+    @contextmanager
+    def watched(self, check: Callable[[], None]) -> Iterator[None]:
+        """Within, `check` is called before every convolution; what it raises ends the run."""
+        layers = [layer for layer in self.model.modules() if isinstance(layer, CONVOLUTIONS)]
+        hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()

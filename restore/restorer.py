@@ -13,7 +13,7 @@ from .engine import Engine, choose_device, free_memory, is_out_of_memory
 from .models import MODELS
 from .photo import Photo
 from .weights import load_model
-from .working_size import choose_scale, enlarge, shrink
+from .working_size import PERCENT, choose_scale, enlarge, shrink
 
 LARGEST_TILE = 2304**2
 """What a tile reads at most, in pixels; beyond it more memory is of little use."""
@@ -69,7 +69,7 @@ class Restorer:
         smaller and corrects what is visible there, which helps where the blur is wider than it can
         see; "auto" takes what `choose_scale` says. Raises TypeError, ValueError or MemoryError.
         """
-        if scale != "auto" and scale not in (1, 0.5, 0.25):
+        if scale not in PERCENT.values():
             raise ValueError(f'The scale is "auto", 1, 0.5 or 0.25, not {scale!r}.')
         if isinstance(photo, Photo):
             return self._restore_photo(photo, progress, scale)
@@ -183,10 +183,10 @@ class Restorer:
     def _restore_tile(self, tile: Tensor, grey: bool) -> np.ndarray:
         """uint8 or uint16 [3, H, W] -> the same as [H, W, 3]."""
         top = 255 if tile.dtype == torch.uint8 else 65535
-        output = self.engine(tile.to(self.device).float()[None] / top)[0]
+        output = self.engine(tile.to(self.device).float().div_(top)[None])[0]
         if grey:
-            output = output.mean(0, keepdim=True).expand_as(output)
-        levels = output.clamp(0, 1).mul(top).round().permute(1, 2, 0)
+            output = output.mean(0, keepdim=True)
+        levels = output.clamp_(0, 1).mul_(top).round_().expand(3, -1, -1).permute(1, 2, 0)
         if top == 255:
             return levels.to(torch.uint8).cpu().numpy()
         return levels.cpu().numpy().astype(np.uint16)

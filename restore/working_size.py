@@ -1,5 +1,7 @@
 """Restoring at half or quarter size what is blurred wider than a network can see."""
 
+from typing import Literal
+
 import numpy as np
 from PIL import Image
 
@@ -8,6 +10,8 @@ QUARTER = 0.29
 `ModelSpec.wide`, the same for half instead of full size, were chosen on validation photos:
 unet-512 loses nothing with mild blur (Gaussian 1.1 and 1.6, disk 3) and gains 0.2 to 1.3 dB beyond
 Gaussian 4 and disk 5."""
+PERCENT: dict[str, Literal["auto"] | float] = {"auto": "auto", "100": 1.0, "50": 0.5, "25": 0.25}
+"""The working sizes there are, as a person names them and as `Restorer.restore` takes them."""
 JUDGED = 1024
 """The blur is judged on the central square of at most this side, in pixels."""
 SMALLEST = 64

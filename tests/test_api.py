@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES
 from gradio_client import Client, handle_file
+from PIL import Image, ImageFilter
 
 from restore import MODELS, load
 from restore.photo import decode
+from restore.working_size import PERCENT
 
 pytestmark = pytest.mark.slow
 BLURRED, CLEAR = str(EXAMPLES / "cat-study.png"), str(EXAMPLES / "cat.jpg")
@@ -45,6 +47,21 @@ def test_restore_without_a_reference_invents_no_score(client):
     assert scores["data"][1][1:3] == ["–", "–"]
 
 
+def test_the_working_size_is_the_callers_or_chosen(client, cat, tmp_path):
+    with Image.open(cat.blurred) as image:
+        image.filter(ImageFilter.GaussianBlur(6)).save(tmp_path / "wide.png")
+    photo, restorer = picture(str(tmp_path / "wide.png")), load("gan")
+    results = {}
+    for percent, scale in PERCENT.items():
+        *_, download = client.predict(
+            handle_file(tmp_path / "wide.png"), "gan", None, percent, api_name="/restore"
+        )
+        results[percent] = picture(download)
+        assert np.array_equal(results[percent], restorer.restore(photo, scale=scale))
+    assert np.array_equal(results["auto"], results["25"])
+    assert not np.array_equal(results["auto"], results["100"])
+
+
 def test_compare_gives_each_result_as_it_is_ready(client):
     job = client.submit(
         handle_file(BLURRED), ["cnn", "gan"], handle_file(CLEAR), api_name="/compare"
@@ -70,6 +87,7 @@ def test_distort_is_repeatable(client):
     ("endpoint", "arguments", "sentence"),
     [
         ("/restore", (CLEAR, "magic", None), "There is no model 'magic'"),
+        ("/restore", (CLEAR, "cnn", None, "33"), "There is no working size '33'"),
         ("/compare", (CLEAR, [], None), "Tick at least one model"),
         ("/distort", (CLEAR, "smear", 1, 0), "There is no distortion 'smear'"),
         ("/distort", (CLEAR, "gaussian", 1000, 0), "takes a strength from 0.3 to 5"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from restore.engine import fold_batch_norm
+from restore.kernels import fold_batch_norm
 from restore.models import MODELS, PatchGAN, UNet, count_parameters
 from train.widen import widen_unet
 
@@ -111,11 +111,13 @@ def test_widening_computes_the_same():
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_bands_of_rows_change_nothing(layout, monkeypatch):
+@pytest.mark.parametrize(("block", "row"), [(0, 2**16), (2**13, 2**9), (2**22, 2**8)])
+def test_blocks_change_nothing(layout, block, row, monkeypatch):
     model = trained_like(UNet(16))
     x = torch.rand(2, 3, 112, 80).contiguous(memory_format=layout)
     whole = model(x)
-    monkeypatch.setattr("restore.models.unet.BAND", 0)
+    monkeypatch.setattr("restore.models.unet.BLOCK", block)
+    monkeypatch.setattr("restore.models.unet.ROW", row)
     assert (model(x) - whole).abs().max() < 1e-5
 
 

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 from conftest import EXAMPLES
-from PIL import Image
+from PIL import Image, ImageFilter
 from steps import cell, give, halves, images, ready, serious, table, wait_for_scores
 
 from restore import load
@@ -128,6 +128,25 @@ def test_strength_blends_view_scores_and_download_without_the_model(restored, ca
     after = load("cnn").restore(before)
     slider.fill("100")
     assert np.array_equal(opened(download(restored, "cat-cnn.png", after)), after)
+
+
+def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat, tmp_path):
+    path = tmp_path / "wide.png"
+    with Image.open(cat.blurred) as image:
+        image.filter(ImageFilter.GaussianBlur(6)).save(path)
+    photo, restorer = opened(path), load("gan")
+    page.locator("#restore-model").get_by_label("gan").check()
+    give(page, "photo", path)
+    said = page.get_by_text("Working size, chosen by auto: 25 %")
+    said.wait_for()
+    assert np.array_equal(halves(page, part="wide-gan.png")[1], restorer.restore(photo))
+    page.locator("#restore-scale").get_by_label("100 %").check()
+    said.wait_for(state="hidden")
+    whole = restorer.restore(photo, scale=1.0)
+    assert np.array_equal(opened(download(page, "wide-gan.png", whole)), whole)
+    page.locator("#restore-strength input[type=range]").fill("50")
+    middle = np.round(photo + (whole.astype(np.float32) - photo) / 2).astype(np.uint8)
+    assert np.array_equal(opened(download(page, "wide-gan.png", middle)), middle)
 
 
 def download(page, name: str, wanted: np.ndarray):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
-from restore.engine import DeviceError, Engine, NNPACKConv2d, free_memory
+from restore.engine import DeviceError, Engine, free_memory
+from restore.kernels import NNPACKConv2d, onednn_wins
 from restore.metrics import psnr
 from restore.restorer import TILE_BYTES
 from restore.weights import load_model
@@ -255,6 +256,40 @@ def test_nnpack_computes_the_same(name, batch, monkeypatch):
     engine = Engine(load_model(name), torch.device("cpu"), torch.float32)
     assert any(isinstance(m, NNPACKConv2d) for m in engine.model.modules())
     assert (engine(x) - plain).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@names
+def test_onednn_computes_the_same_to_the_last_bit(name, precision, monkeypatch):
+    """Also in batches of which it takes only a part at a time."""
+    cpu = torch.device("cpu")
+    if not onednn_wins(cpu):
+        pytest.skip("oneDNN's own calls are not used on this processor")
+    x = torch.rand(3, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("restore.engine.CACHED_PIXELS", 2 * 48 * 64)
+    fused = Engine(load_model(name), cpu, precision)
+    monkeypatch.setattr("restore.engine.onednn_wins", lambda device: False)
+    plain = Engine(load_model(name), cpu, precision)
+    assert not any(isinstance(m, torch.nn.Conv2d) for m in fused.model.modules())
+    assert torch.equal(fused(x), plain(x))
+
+
+def test_a_watched_run_ends_before_the_next_convolution():
+    class CancelError(Exception):
+        pass
+
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) == 3:
+            raise CancelError
+
+    engine, x = Engine(load_model("gan"), torch.device("cpu")), torch.rand(1, 3, 32, 32)
+    with engine.watched(check), pytest.raises(CancelError):
+        engine(x)
+    engine(x)
+    assert len(asked) == 3
 
 
 def test_bf16_stays_within_half_a_level_of_the_photo(blurred):

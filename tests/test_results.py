@@ -48,6 +48,17 @@ def test_nothing_is_computed_twice(photo, counted):
     assert counted == ["cnn", "cnn"]
 
 
+def test_each_working_size_is_a_result_of_its_own_and_auto_is_the_one_it_chose(photo, counted):
+    chosen = restored(photo, "cnn")
+    assert chosen.scale == 1
+    assert restored(photo, "cnn", scale=1.0).colours is chosen.colours
+    assert kept(photo, "cnn", 0.5) is None
+    half = restored(photo, "cnn", scale=0.5)
+    assert half.scale == 0.5
+    assert not np.array_equal(half.colours, chosen.colours)
+    assert counted == ["cnn", "cnn"]
+
+
 def test_other_weights_are_another_result(photo, counted, monkeypatch):
     restored(photo, "cnn")
     monkeypatch.setattr(results, "fingerprint", lambda name: "other weights")

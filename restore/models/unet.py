@@ -1,14 +1,15 @@
 """U-Net: Ronneberger et al., 2015, https://arxiv.org/abs/1505.04597."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-BAND = 2**22
-"""A level that holds more numbers is computed in bands of rows, of about this many each."""
-HALO = 2
-"""Rows beyond its band that two 3x3 convolutions see."""
+from .blocks import HALO, in_blocks
+
+BLOCK = 2**22
+"""A level that holds more numbers is computed in blocks of about this many each."""
+ROW = 2**16
+"""And the rows of its blocks at most this many, so that a few stay in the processor's cache: on
+whole rows of 2096 pixels unet-1024 took 1.3 times as long."""
 
 
 def double_conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -23,25 +24,11 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def in_bands(part: Callable[[slice], Tensor], height: int, rows: int) -> Tensor:
-    """A map of `height` rows, computed by `rows` (an even number) at a time.
-
-    `part` computes the given rows from the same rows of what lies before; the outermost `HALO`, for
-    which it lacks neighbours, are thrown away. What lies between its layers is so never held whole.
-    """
-    if height <= rows:
-        return part(slice(0, height))
-    result = None
-    for start in range(0, height, rows):
-        stop, low = min(start + rows, height), max(0, start - HALO)
-        band = part(slice(low, min(stop + HALO, height)))[:, :, start - low : stop - low]
-        if result is None:
-            batch, maps, _, width = band.shape
-            last = band.stride(1) == 1 and maps > 1
-            layout = torch.channels_last if last else torch.contiguous_format
-            result = band.new_empty((batch, maps, height, width)).contiguous(memory_format=layout)
-        result[:, :, start:stop] = band
-    return result
+def block_size(batch: int, maps: int, width: int) -> tuple[int, int]:
+    """(height, width) of the blocks in which a level of so many maps is computed, even numbers."""
+    across = -(-width // -(-width * maps // ROW))
+    across += across % 2
+    return max(8 * HALO, BLOCK // (batch * maps * across) // 2 * 2), across
 
 
 class UNet(nn.Module):
@@ -78,19 +65,24 @@ class UNet(nn.Module):
         if depth == len(self.encoders):
             return self.bottleneck(x)
         encoder, up, decoder = self.encoders[depth], self.ups[-1 - depth], self.decoders[-1 - depth]
-        height = x.shape[2]
-        numbers = x.shape[0] * up.out_channels * x.shape[3]
+        size = x.shape[2:]
         # BatchNorm in training must see the whole
-        rows = height if self.training else max(8 * HALO, BAND // numbers // 2 * 2)
-        skip = in_bands(lambda r: encoder(x[:, :, r]), height, rows)
-        below = self._level(self.pool(skip), depth + 1)
+        block = size if self.training else block_size(len(x), up.out_channels, size[1])
 
-        def decode(r: slice) -> Tensor:
-            y = up(below[:, :, r.start // 2 : r.stop // 2])
-            y = decoder(torch.cat([y, skip[:, :, r]], 1))
-            return self.head(y) if depth == 0 else y
+        def encode(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+            y = encoder(x[:, :, rows, columns])
+            return y, self.pool(y)
 
-        return in_bands(decode, height, rows)
+        skip, below = in_blocks(encode, size, block)
+        below = self._level(below, depth + 1)
+
+        def decode(rows: slice, columns: slice) -> tuple[Tensor]:
+            halves = (slice(side.start // 2, side.stop // 2) for side in (rows, columns))
+            y = up(below[:, :, *halves])
+            y = decoder(torch.cat([y, skip[:, :, rows, columns]], 1))
+            return (self.head(y) if depth == 0 else y,)
+
+        return in_blocks(decode, size, block)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)

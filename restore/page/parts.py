@@ -3,6 +3,7 @@
 import gradio as gr
 
 from .. import MODELS
+from ..working_size import PERCENT
 from .texts import about, t, translated
 
 DEFAULT_MODEL = "unet-512"
@@ -40,6 +41,17 @@ def pick_model(**options) -> gr.Radio:
         queue=False,
     )
     return radio
+
+
+def pick_scale(where: str) -> gr.Radio:
+    """The working size; its values are the keys of `restore.working_size.PERCENT`."""
+    return gr.Radio(
+        [(t("scale_auto"), "auto"), *((f"{size} %", size) for size in PERCENT if size != "auto")],
+        value="auto",
+        label=t("scale"),
+        info=t("scale_info"),
+        elem_id=f"{where}-scale",
+    )
 
 
 def pick_metadata(where: str) -> gr.Radio:

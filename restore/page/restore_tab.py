@@ -18,6 +18,7 @@ from .parts import (
     headed,
     pick_metadata,
     pick_model,
+    pick_scale,
     picture,
     progress_line,
     score_table,
@@ -26,15 +27,25 @@ from .results import RUNS, Stopped, kept, restored
 from .texts import t, translated
 from .viewer import BeforeAfter
 from .words import judgement
-from .work import Upload, comparable, opened, restorer, scores, sentences, stem, suffix
+from .work import (
+    Upload,
+    comparable,
+    opened,
+    restorer,
+    scores,
+    sentences,
+    stem,
+    suffix,
+    working_size,
+)
 
 PREVIEW_OVER, PREVIEW_SIDE = 2_000_000, 800
 """A photo of more pixels is shown at this longer side first, in pixels."""
 
 
-def wish(photo: Upload, model: str, reference: Upload) -> tuple:
+def wish(photo: Upload, model: str, reference: Upload, scale: str) -> tuple:
     """What a run is for, to tell it from another of the same visitor."""
-    return (photo or {}).get("path"), model, (reference or {}).get("path")
+    return (photo or {}).get("path"), model, (reference or {}).get("path"), scale
 
 
 def blend(before: np.ndarray, after: np.ndarray, percent: float) -> np.ndarray:
@@ -61,12 +72,13 @@ def steps(
     photo: Upload,
     model: str,
     reference: Upload,
+    scale: str,
     at: float,
     progress: gr.Progress,
     request: gr.Request | None,
 ) -> Iterator[tuple]:
     """Pair, scores, download, what there is to say of the result and of the file, as they come."""
-    run = RUNS.run(request, "restore", wish(photo, model, reference), at)
+    run = RUNS.run(request, "restore", wish(photo, model, reference, scale), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo)
         clear = comparable(reference, before)
@@ -80,13 +92,14 @@ def steps(
 
         tell = progress_in_words(progress)
         restorer(model)
+        size = working_size(scale)
         try:
-            if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model):
+            if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model, size):
                 small = preview(before)
                 quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
                 none = gr.DownloadButton(value=None, interactive=False)
                 yield quick, headed(SCORES, []), none, t("restore_preview"), ""
-            result = restored(before, model, tell, unwanted)
+            result = restored(before, model, tell, unwanted, size)
         except Stopped:
             yield (gr.skip(),) * 5
             return
@@ -96,6 +109,8 @@ def steps(
         file.parent.mkdir()
         download = gr.DownloadButton(value=written(after, file), interactive=True)
         notes = "\n\n".join(map(translated, before.notes))
+        if size == "auto":
+            notes = t("scale_chosen") + f" {result.scale:.0%}\n\n{notes}"
         yield halves, gr.skip(), download, judgement(before, result.colours, model), notes
         rows = score_rows(before, after, clear)
         yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
@@ -114,6 +129,7 @@ def restore_photo(
     photo: Upload,
     model: str,
     reference: Upload = None,
+    scale: str = "auto",
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
@@ -123,13 +139,14 @@ def restore_photo(
         photo: the blurred photo, of any size up to 100 megapixels.
         model: unet-512 is the usual one, unet-1024 better and slower; cnn and gan are baselines.
         reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
+        scale: the working size in per cent, 100, 50 or 25, or auto; smaller for wider blur.
 
     Returns:
         the pair (before, after) as PNG
         a table of PSNR (dB), SSIM and sharpness, before and after
         the result in the photo's own format, with its metadata
     """
-    for pair, rows, download, *_ in steps(photo, model, reference, 0, progress, request):
+    for pair, rows, download, *_ in steps(photo, model, reference, scale, 0, progress, request):
         yield pair, rows, download
 
 
@@ -137,6 +154,7 @@ def restore_shown(
     photo: Upload,
     model: str,
     reference: Upload,
+    scale: str,
     at: float,
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
@@ -147,57 +165,66 @@ def restore_shown(
         yield nothing
         return
     try:
-        yield from steps(photo, model, reference, at, progress, request)
+        yield from steps(photo, model, reference, scale, at, progress, request)
     except gr.Error:
         yield nothing  # what is shown would be taken for the result of this photo
         raise
 
 
-def adjusted(photo: Upload, model: str, strength: float) -> tuple[Photo, Photo] | None:
+def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Photo, Photo] | None:
     """The photo and its result at that strength, or None where no result is kept."""
     if not photo:
         return None
     before = opened(photo)
-    if not (result := kept(before, model)):
+    if not (result := kept(before, model, working_size(scale))):
         return None
     return before, before.with_colours(blend(before.colours, result.colours, strength))
 
 
 def download_again(
-    photo: Upload, model: str, strength: float, metadata: Metadata
+    photo: Upload, model: str, scale: str, strength: float, metadata: Metadata
 ) -> Iterator[gr.DownloadButton]:
     """The file at another strength or with other metadata, without the model."""
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        if found := adjusted(photo, model, strength):
+        if found := adjusted(photo, model, scale, strength):
             file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, found[0])}")
             yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
         else:
             yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
-def score_again(photo: Upload, model: str, reference: Upload, strength: float) -> Iterator[dict]:
+def score_again(
+    photo: Upload, model: str, reference: Upload, scale: str, strength: float
+) -> Iterator[dict]:
     """The scores at another strength, without the model."""
     with sentences():
-        if found := adjusted(photo, model, strength):
+        if found := adjusted(photo, model, scale, strength):
             yield score_rows(*found, comparable(reference, found[0]))
         else:
             yield gr.skip()
 
 
 def adjust_after_run(
-    photo: Upload, model: str, reference: Upload, strength: float, metadata: Metadata
+    photo: Upload,
+    model: str,
+    reference: Upload,
+    scale: str,
+    strength: float,
+    metadata: Metadata,
 ) -> Iterator[tuple]:
     """A run gives the whole result with all metadata; the settings may ask for another."""
     if strength == 100 and metadata == "keep":
         yield gr.skip(), gr.skip()
         return
-    for download in download_again(photo, model, strength, metadata):
-        for rows in score_again(photo, model, reference, strength):
+    for download in download_again(photo, model, scale, strength, metadata):
+        for rows in score_again(photo, model, reference, scale, strength):
             yield download, rows
 
 
-def want(photo: Upload, model: str, reference: Upload, at: float, request: gr.Request) -> None:
-    RUNS.want(request, "restore", wish(photo, model, reference), at)
+def want(
+    photo: Upload, model: str, reference: Upload, scale: str, at: float, request: gr.Request
+) -> None:
+    RUNS.want(request, "restore", wish(photo, model, reference, scale), at)
 
 
 def expect_photo(photo: Upload) -> None:
@@ -227,6 +254,7 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
             )
             with gr.Column(elem_classes="settings"):
                 model = pick_model(elem_id="restore-model")
+                scale = pick_scale("restore")
                 with gr.Row():
                     again = gr.Button(t("restore_again"), variant="primary", scale=3)
                     stop = gr.Button(t("stop"), scale=1, elem_id="restore-stop")
@@ -252,11 +280,12 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
                     download = download_button()
                 table = score_table("restore")
             examples = examples_gallery(page)
-    asked, outputs = [photo, model, reference], [view, table, download]
+    asked, outputs = [photo, model, reference, scale], [view, table, download]
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
     along, picked = came_along(photo, reference), gr.Number(visible=False)
     # `change` comes twice where a photo takes the place of another, `input` never from a program
     changes = [photo.input, reference.input, model.input, again.click, picked.change]
+    changes.append(scale.input)
     at = gr.Number(visible=False)
     dated = {"inputs": [*asked, at], "js": "(...given) => [...given.slice(0, -1), Date.now()]"}
     gr.on(changes, want, show_progress="hidden", queue=False, **dated, **private)
@@ -287,7 +316,7 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
     gr.on(
         [strength.change, metadata.change],
         download_again,
-        [photo, model, strength, metadata],
+        [photo, model, scale, strength, metadata],
         download,
         **light,
     )

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import gradio as gr
 import numpy as np
 from cachetools import TTLCache
-from torch import nn
 
-from ..engine import NNPACKConv2d
+from .. import MODELS
 from ..photo import Photo
+from ..restorer import Scale
+from ..working_size import choose_scale
 from .work import PACE, fingerprint, is_loaded, restorer
 
 try:
@@ -42,10 +43,11 @@ class Stopped(Exception):  # noqa: N818, it is no error
 
 @dataclass(frozen=True)
 class Restored:
-    """What a model made of a photo, and how long it took."""
+    """What a model made of a photo, how long it took, and at which working size."""
 
     colours: np.ndarray
     seconds: float
+    scale: float = 1.0
 
 
 class Runs:
@@ -115,22 +117,26 @@ _kept_lock = threading.Lock()
 _one_at_a_time = threading.Lock()
 
 
-def _key(photo: Photo, name: str) -> tuple[str, str, str]:
+def _chosen(photo: Photo, name: str, scale: Scale) -> float:
+    return choose_scale(photo.opaque_colours(), MODELS[name].wide) if scale == "auto" else scale
+
+
+def _key(photo: Photo, name: str, scale: float) -> tuple:
     digest = hashlib.sha256(f"{photo.colours.shape} {photo.colours.dtype}".encode())
     for values in (photo.colours, photo.alpha):
         if values is not None:
             digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest(), name, fingerprint(name)
+    return digest.hexdigest(), name, fingerprint(name), scale
 
 
-def kept(photo: Photo, name: str) -> Restored | None:
+def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
     """What that model made of these very colours within the last hour, if it is still here."""
-    key = _key(photo, name)
+    key = _key(photo, name, _chosen(photo, name, scale))
     with _kept_lock:
         return _kept.get(key)
 
 
-def _keep(key: tuple[str, str, str], result: Restored) -> None:
+def _keep(key: tuple, result: Restored) -> None:
     with _kept_lock:
         try:
             _kept[key] = result
@@ -147,25 +153,23 @@ def _forget() -> None:
 
 
 @on_gpu
-def _restore(photo: Photo, name: str) -> Photo:
-    return restorer(name).restore(photo)
+def _restore(photo: Photo, name: str, scale: float) -> Photo:
+    return restorer(name).restore(photo, scale=scale)
 
 
 def _restore_watched(
-    photo: Photo, name: str, report: Callable[[float], None], check: Callable[[], None]
+    photo: Photo,
+    name: str,
+    scale: float,
+    report: Callable[[float], None],
+    check: Callable[[], None],
 ) -> Photo:
     """Restore, calling `report` with the share done and `check` before every convolution."""
     if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
-        return _restore(photo, name)
+        return _restore(photo, name, scale)
     loaded = restorer(name)
-    modules = loaded.engine.model.modules()
-    layers = [module for module in modules if isinstance(module, (nn.Conv2d, NNPACKConv2d))]
-    hooks = [layer.register_forward_pre_hook(lambda *_: check()) for layer in layers]
-    try:
-        return loaded.restore(photo, report)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with loaded.engine.watched(check):
+        return loaded.restore(photo, report, scale)
 
 
 def restored(
@@ -173,18 +177,21 @@ def restored(
     name: str,
     progress: Callable[[float, str], None] = lambda share, text: None,
     unwanted: Callable[[], bool] = lambda: False,
+    scale: Scale = "auto",
 ) -> Restored:
     """What the model makes of the photo, from what is kept or by running it.
 
-    `progress` is called with the share done, 0 to 1, and a few words. Raises Stopped as soon as
+    `progress` is called with the share done, 0 to 1, and a few words; `scale` is the working size,
+    as `Restorer.restore` takes it. Raises Stopped as soon as
     `unwanted()`, and whatever the model raises.
     """
     if not is_loaded(name):
         progress(0, f"loading {name}")
         restorer(name)
-    if found := kept(photo, name):
+    scale = _chosen(photo, name, scale)
+    if found := kept(photo, name, scale):
         return found
-    work = _Work(photo, name, unwanted)
+    work = _Work(photo, name, scale, unwanted)
     worker = threading.Thread(target=work.run, daemon=True)
     worker.start()
     while not work.done.wait(TICK):
@@ -193,16 +200,16 @@ def restored(
         progress(*work.standing())
     if work.error:
         raise work.error
-    result = Restored(work.result.colours, work.seconds)
-    _keep(_key(photo, name), result)
+    result = Restored(work.result.colours, work.seconds, scale)
+    _keep(_key(photo, name, scale), result)
     return result
 
 
 class _Work:
     """One run of a model in a thread of its own, so that time goes on while it computes."""
 
-    def __init__(self, photo: Photo, name: str, unwanted: Callable[[], bool]):
-        self.photo, self.name, self.unwanted = photo, name, unwanted
+    def __init__(self, photo: Photo, name: str, scale: float, unwanted: Callable[[], bool]):
+        self.photo, self.name, self.scale, self.unwanted = photo, name, scale, unwanted
         self.done, self.error, self.result = threading.Event(), None, None
         self.started = self.seconds = 0.0
         self._share, self._share_at = 0.0, 0.0
@@ -212,14 +219,19 @@ class _Work:
             with _one_at_a_time:
                 self._check()
                 self.started = time.perf_counter()
-                self.result = _restore_watched(self.photo, self.name, self._report, self._check)
+                self.result = _restore_watched(
+                    self.photo, self.name, self.scale, self._report, self._check
+                )
                 self.seconds = time.perf_counter() - self.started
-                width, height = self.photo.size
-                PACE[self.name] = width * height / self.seconds
+                PACE[self.name] = self._pixels() / self.seconds
         except BaseException as error:  # handed over to the thread that waits
             self.error = error
         finally:
             self.done.set()
+
+    def _pixels(self) -> float:
+        """How many the network sees."""
+        return self.photo.size[0] * self.photo.size[1] * self.scale**2
 
     def _check(self) -> None:
         if self.unwanted():
@@ -234,10 +246,7 @@ class _Work:
         if not self.started:
             return 0, "waiting for another photo"
         elapsed = time.perf_counter() - self.started
-        if self._share:
-            total = self._share_at / self._share
-        else:
-            total = self.photo.size[0] * self.photo.size[1] / PACE[self.name]
+        total = self._share_at / self._share if self._share else self._pixels() / PACE[self.name]
         share = min(elapsed / max(total, 1e-6), 0.99)
         return share, f"restoring with {self.name}, {time_words(max(total - elapsed, 1))} left"
 

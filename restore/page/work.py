@@ -16,7 +16,9 @@ from .. import MODELS, Restorer, load
 from ..engine import DeviceError
 from ..metrics import SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
+from ..restorer import Scale
 from ..weights import WeightsError, is_local, locate, read_config
+from ..working_size import PERCENT
 from .guard import origin
 from .texts import translated
 
@@ -101,6 +103,14 @@ def sentences() -> Iterator[None]:
         title=translated("This did not work"),
         print_exception=False,
     )
+
+
+def working_size(percent: str) -> Scale:
+    """As `Restorer.restore` takes it. Raises ValueError for what is not offered."""
+    if percent not in PERCENT:
+        sizes = ", ".join(PERCENT)
+        raise ValueError(f"There is no working size {percent!r}. Choose one of: {sizes}.")
+    return PERCENT[percent]
 
 
 def opened(upload: Upload) -> Photo:
