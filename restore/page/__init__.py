@@ -20,7 +20,7 @@ from .restore_tab import restore_tab
 from .results import RUNS
 from .study_tab import study_tab
 from .texts import I18N, t
-from .work import fallback_notice
+from .work import Page, fallback_notice
 
 THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 LEGIBLE = {
@@ -54,7 +54,7 @@ def build() -> gr.Blocks:
     device = choose_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     work = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "models"}
-    with gr.Blocks(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
+    with Page(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
         gr.Markdown(t("page_title"))
         gr.Markdown(t("page_note") + f" **{name}**.")
         notice = gr.Markdown(visible=False, elem_id="notice")

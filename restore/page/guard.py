@@ -32,6 +32,8 @@ LEAST_FREE = 200_000_000
 STALE = 300
 """Seconds after which half an upload, untouched, is deleted."""
 
+DISK_FULL = "The server's disk is full. Please try again in an hour."
+
 API = "/gradio_api"
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|run/\w+)/?")
 FILE = re.compile(rf"{API}/file=(?P<path>.+)", re.DOTALL)
@@ -119,7 +121,7 @@ class Guard:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            status, sentence = 507, "The server's disk is full. Please try again in an hour."
+            status, sentence = 507, DISK_FULL
         except Exception as error:
             log.error("%s in %s", type(error).__name__, origin(error))
             status, sentence = 500, "This did not work, and the fault is the server's."
@@ -172,7 +174,7 @@ class Guard:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         if shutil.disk_usage(folder).free < LEAST_FREE:
-            raise RefusedError(507, "The server's disk is full. Please try again in an hour.")
+            raise RefusedError(507, DISK_FULL)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LARGEST_UPLOAD:
             raise _too_large()
