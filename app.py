@@ -8,7 +8,7 @@ import typer
 from restore import MODELS
 from restore.page import build
 from restore.page.parts import DEFAULT_MODEL
-from restore.page.serve import keep_memory_flat, serve
+from restore.page.serve import keep_memory_flat, outlive, serve
 from restore.page.work import WEIGHTS, restorer
 from restore.weights import WeightsError, is_local
 
@@ -31,6 +31,7 @@ def main(
     if auth and not (user and password):
         typer.echo("Give --auth as USER:PASSWORD, neither of them empty.", err=True)
         raise typer.Exit(2)
+    outlive()
     keep_memory_flat()
     WEIGHTS[0] = weights or None
     try:

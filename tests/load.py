@@ -168,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, running(Path(folder, "log")) as app:
         report = run(
             app.url,
-            app.process.pid,
+            app.serving.pid,
             arguments.visitors,
             arguments.minutes,
             tuple(arguments.megapixels),

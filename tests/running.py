@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,6 +22,23 @@ class Running:
     url: str
     log: Path
     """What it prints."""
+
+    @property
+    def serving(self) -> psutil.Process:
+        """The process that does the work: on Linux a child of the one that was started."""
+        started = psutil.Process(self.process.pid)
+        return next(iter(started.children()), started)
+
+    def wait_until_ready(self) -> None:
+        until = time.monotonic() + 300
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            try:
+                if self.health()["ready"]:
+                    return
+            except (httpx.TransportError, ValueError):
+                time.sleep(0.2)
 
     def health(self) -> dict:
         return httpx.get(f"{self.url}health", timeout=30).json()
@@ -58,15 +76,7 @@ def running(
         )
     app = Running(process, f"http://127.0.0.1:{port}/", log)
     try:
-        until = time.monotonic() + 300
-        while True:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            try:
-                if app.health()["ready"]:
-                    break
-            except (httpx.TransportError, ValueError):
-                time.sleep(0.2)
+        app.wait_until_ready()
         yield app
     finally:
         if process.poll() is None:

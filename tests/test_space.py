@@ -166,7 +166,7 @@ def test_it_starts_restores_and_ends_as_a_space(space, tmp_path):
     before, after = (decode(path) for path in paths)
     assert before.size == after.size
     assert np.abs(before.levels().astype(int) - after.levels()).mean() > 1
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{space.process.pid}/status").read_text())
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{space.serving.pid}/status").read_text())
     assert int(peak[1]) << 10 < PEAK
     ends_with_its_work_done(space, client, tmp_path, seconds)
     said = log.read_text()

@@ -36,6 +36,10 @@ TICK = 0.25
 """Seconds between two looks at whether a run is done or no longer wanted."""
 
 
+CLOSING = threading.Event()
+"""Set when the server ends and what still runs or waits is given up."""
+
+
 class Stopped(Exception):  # noqa: N818, it is no error
     """Nobody waits for this run any more."""
 
@@ -87,7 +91,10 @@ class Runs:
     def run(
         self, request: gr.Request | None, place: str, what: object, at: float = 0
     ) -> Iterator[Callable[[], bool]]:
-        """Run `what`, asked for `at`; yields a question: is it no longer wanted?"""
+        """Run `what`, asked for `at`; yields a question: is it no longer wanted?
+
+        Raises ValueError when the server ends.
+        """
         key = (getattr(request, "session_hash", None), place)
         started = time.monotonic()
 
@@ -98,6 +105,7 @@ class Runs:
                 return True  # it runs, or had been waiting in the browser, when the visitor stopped
             return wanted_at > at and wanted != what
 
+        _expect_open()
         self._running[key] = self._running.get(key, 0) + 1
         try:
             yield unwanted
@@ -107,6 +115,11 @@ class Runs:
                 del self._running[key]
                 if self._stopped.get(key, (0,))[0] == math.inf:
                     self._forget(key)
+
+
+def _expect_open() -> None:
+    if CLOSING.is_set():
+        raise ValueError("The page is about to restart. Please try again in a minute.")
 
 
 RUNS = Runs()
@@ -146,6 +159,11 @@ def _forget() -> None:
         _kept.expire()
 
 
+def computing() -> bool:
+    """Whether a network is at work this moment."""
+    return _one_at_a_time.locked()
+
+
 @on_gpu
 def _restore(photo: Photo, name: str) -> Photo:
     return restorer(name).restore(photo)
@@ -177,7 +195,7 @@ def restored(
     """What the model makes of the photo, from what is kept or by running it.
 
     `progress` is called with the share done, 0 to 1, and a few words. Raises Stopped as soon as
-    `unwanted()`, and whatever the model raises.
+    `unwanted()`, ValueError when the server ends, and whatever the model raises.
     """
     if not is_loaded(name):
         progress(0, f"loading {name}")
@@ -190,6 +208,7 @@ def restored(
     while not work.done.wait(TICK):
         if unwanted():
             raise Stopped
+        _expect_open()
         progress(*work.standing())
     if work.error:
         raise work.error
@@ -222,6 +241,7 @@ class _Work:
             self.done.set()
 
     def _check(self) -> None:
+        _expect_open()
         if self.unwanted():
             raise Stopped
 
