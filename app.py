@@ -1,6 +1,7 @@
 """The page: reads the command line and serves what `restore.page` lays out."""
 
 import logging
+import os
 from typing import Annotated
 
 import typer
@@ -35,7 +36,8 @@ def main(
     keep_memory_flat()
     WEIGHTS[0] = weights or None
     try:
-        for name in [DEFAULT_MODEL] if is_local(weights) else MODELS:
+        lent = os.environ.get("SPACES_ZERO_GPU")  # a ZeroGPU takes what is loaded before the launch
+        for name in [DEFAULT_MODEL] if is_local(weights) and not lent else MODELS:
             restorer(name)
     except WeightsError as error:
         typer.echo(str(error), err=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import gradio as gr
@@ -16,7 +17,7 @@ from torch import nn
 
 from ..engine import NNPACKConv2d
 from ..photo import Photo
-from .work import PACE, fingerprint, is_loaded, restorer
+from .work import PACE, fingerprint, is_loaded, restorer, sentences
 
 try:
     import spaces
@@ -166,7 +167,8 @@ def computing() -> bool:
 
 @on_gpu
 def _restore(photo: Photo, name: str) -> Photo:
-    return restorer(name).restore(photo)
+    with sentences():  # of other exceptions ZeroGPU hands over nothing but the type
+        return restorer(name).restore(photo)
 
 
 def _restore_watched(
@@ -203,8 +205,8 @@ def restored(
     if found := kept(photo, name):
         return found
     work = _Work(photo, name, unwanted)
-    worker = threading.Thread(target=work.run, daemon=True)
-    worker.start()
+    context = copy_context()  # ZeroGPU looks there for the visitor, whose quota it charges
+    threading.Thread(target=context.run, args=(work.run,), daemon=True).start()
     while not work.done.wait(TICK):
         if unwanted():
             raise Stopped
