@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -20,7 +21,7 @@ from huggingface_hub import RepoCard
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
-from running import Running, running
+from running import Running, free_port, running
 
 from restore.page.parts import DEFAULT_MODEL
 from restore.page.serve import address
@@ -30,6 +31,8 @@ from train.publish import space_files
 NOBODY = 65534
 PEAK = 4 << 30
 """Bytes of memory that the app may ever hold, a quarter of the free hardware's 16 GB."""
+MEMORY, PORT = 16 << 30, 7860
+"""What the free hardware has, in bytes, and where the Hub asks for the page."""
 OPTIONAL = {"spaces", "pillow_heif"}
 
 
@@ -111,7 +114,7 @@ def test_a_space_listens_where_it_must(monkeypatch):
 
 @pytest.fixture(scope="module")
 def space():
-    """The app as on the free hardware: two cores, not root, read-only files, no network needed."""
+    """The app as on the free hardware: two cores, 16 GB, not root, read-only files, no network."""
     root = Path(tempfile.mkdtemp(prefix="space-"))
     for name, data in space_files().items():
         path = root / "app" / name
@@ -137,13 +140,18 @@ def space():
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "2",
     }
-    cores = sorted(os.sched_getaffinity(0))[:2]
+
+    def confine() -> None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
     with running(
         root / "home" / "log",
         command,
         cwd=root / "app",
         environment=environment,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        port=free_port(PORT),
+        preexec_fn=confine,
         **as_nobody,
     ) as app:
         yield app
