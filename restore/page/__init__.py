@@ -53,7 +53,8 @@ def build() -> gr.Blocks:
     """The page. Its three endpoints are /restore, /compare and /distort."""
     device = choose_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
-    work = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "models"}
+    work = {"preprocess": False, "concurrency_id": "models"}
+    work["concurrency_limit"] = 2  # models run in turn: one reads and writes, one computes
     with Page(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
         gr.Markdown(t("page_title"))
         gr.Markdown(t("page_note") + f" **{name}**.")
