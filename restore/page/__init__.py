@@ -14,13 +14,14 @@ import torch
 from ..engine import choose_device
 from . import viewer
 from .batch_tab import batch_tab
+from .blocks import Page
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
 from .results import RUNS
 from .study_tab import study_tab
 from .texts import I18N, t
-from .work import Page, fallback_notice
+from .work import fallback_notice
 
 THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 LEGIBLE = {

@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 
 from .. import MODELS, Restorer, load
-from ..engine import DeviceError, is_out_of_memory
+from ..engine import DeviceError
 from ..metrics import SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..weights import WeightsError, is_local, locate, read_config
@@ -85,43 +85,20 @@ def sentences() -> Iterator[None]:
     """Show every failure as a sentence on the page; the log learns no names and no contents."""
     try:
         yield
+    except (PhotoError, WeightsError, DeviceError, ValueError, MemoryError) as error:
+        sentence = str(error) or "The server ran out of memory. Please try a smaller photo."
     except gr.Error:
         raise
-    except (PhotoError, WeightsError, DeviceError, ValueError) as error:
-        raise _shown(str(error)) from None
     except Exception as error:
-        raise _shown(_unforeseen(error)) from None
-
-
-class Page(gr.Blocks):
-    """Blocks whose every call ends in a result or a sentence, also where Gradio itself fails."""
-
-    async def process_api(self, *arguments: object, **options: object) -> dict:
-        try:
-            return await super().process_api(*arguments, **options)
-        except gr.Error as error:
-            error.print_exception = False
-            raise
-        except ValueError as error:  # of Gradio's checks: those of the functions are sentences
-            log.error("%s in %s", type(error).__name__, origin(error))
-            raise _shown("The function takes other arguments than these: see ?view=api.") from None
-        except (Exception, SystemExit) as error:  # the latter would end the server
-            raise _shown(_unforeseen(error)) from None
-
-
-def _unforeseen(error: BaseException) -> str:
-    if isinstance(error, MemoryError) and str(error):
-        return str(error)
-    if is_out_of_memory(error):
-        return "The server ran out of memory. Please try a smaller photo."
-    log.error("%s in %s", type(error).__name__, origin(error))
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return DISK_FULL
-    return "This did not work, and the fault is not yours. Please try again."
-
-
-def _shown(sentence: str) -> gr.Error:
-    return gr.Error(
+        log.error("%s in %s", type(error).__name__, origin(error))
+        sentence = "This did not work, and the fault is not yours. Please try again."
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            sentence = DISK_FULL
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            sentence = "The server ran out of memory. Please try a smaller photo."
+    else:
+        return
+    raise gr.Error(
         html.escape(sentence, quote=False),
         duration=None,
         title="This did not work",
