@@ -70,7 +70,8 @@ def steps(
         tell = progress_in_words(progress)
         restorer(model)
         try:
-            if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model):
+            large = before.size[0] * before.size[1] > PREVIEW_OVER
+            if at and large and not kept(before, model):  # no program looks on
                 small = preview(before)
                 quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
                 yield quick, gr.skip(), gr.skip(), t("restore_preview"), gr.skip()
