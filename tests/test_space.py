@@ -200,7 +200,9 @@ def ends_with_its_work_done(space: Running, client: Client, tmp_path: Path, seco
         assert time.monotonic() < until
     began = time.monotonic()
     space.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    while space.health()["ready"]:
+        assert time.monotonic() - began < 10
+        time.sleep(0.05)
     late = httpx.post(f"{space.url}gradio_api/call/restore", json={"data": []})
     assert (late.status_code, late.json()["detail"][:20]) == (503, "The page is about to")
     assert not job.done(), "it must still have been at work"
