@@ -36,7 +36,6 @@ BARRED = 2.0
 TICK = 0.25
 """Seconds between two looks at whether a run is done or no longer wanted."""
 
-
 CLOSING = threading.Event()
 """Set when the server ends and what still runs or waits is given up."""
 

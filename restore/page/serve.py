@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -48,7 +49,8 @@ def outlive() -> None:
         nonlocal told
         told = True
         if child:
-            os.kill(child, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
 
     before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
     while True:
