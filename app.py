@@ -1,6 +1,7 @@
 """The page: reads the command line and serves what `restore.page` lays out."""
 
 import logging
+import os
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ import typer
 from restore import MODELS
 from restore.page import build
 from restore.page.parts import DEFAULT_MODEL
-from restore.page.serve import keep_memory_flat, serve
+from restore.page.serve import keep_memory_flat, outlive, serve
 from restore.page.work import WEIGHTS, restorer
 from restore.weights import WeightsError, is_local
 
@@ -31,10 +32,12 @@ def main(
     if auth and not (user and password):
         typer.echo("Give --auth as USER:PASSWORD, neither of them empty.", err=True)
         raise typer.Exit(2)
+    outlive()
     keep_memory_flat()
     WEIGHTS[0] = weights or None
     try:
-        for name in [DEFAULT_MODEL] if is_local(weights) else MODELS:
+        lent = os.environ.get("SPACES_ZERO_GPU")  # a ZeroGPU takes what is loaded before the launch
+        for name in [DEFAULT_MODEL] if is_local(weights) and not lent else MODELS:
             restorer(name)
     except WeightsError as error:
         typer.echo(str(error), err=True)

@@ -139,10 +139,13 @@ def upload(web, name: str, content: bytes, **headers: str) -> dict:
     return {"path": answer.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
-def test_forged_arguments_get_a_sentence(web):
-    photo = upload(web, "cat.png", BLURRED.read_bytes())
+def test_forged_arguments_get_a_sentence(web, page_app):
+    photo = upload(web, "secret-name.png", BLURRED.read_bytes())
+    logged = len(page_app.log.read_text())
     huge = 10**400
     for endpoint, data in [
+        ("restore", [photo]),
+        ("restore", [5, "cnn", None]),
         ("restore", [photo, ["cnn"], None]),
         ("restore", [photo, {"a": 1}, None]),
         ("restore", [photo, None, None]),
@@ -165,6 +168,10 @@ def test_forged_arguments_get_a_sentence(web):
         assert "error" in said, (endpoint, data[1:], said)
         assert "Traceback" not in said
         assert '"error": null' not in said, (endpoint, data[1:], "no sentence")
+    log = page_app.log.read_text()[logged:]
+    assert "ERROR" in log
+    assert all(line.startswith(("ERROR ", "* ")) for line in log.splitlines() if line), log
+    assert "secret-name" not in log
     assert "complete" in call(web, "distort", [photo, "study", 1, 0, None]), (
         "an honest call still works"
     )

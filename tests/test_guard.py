@@ -80,6 +80,52 @@ def test_an_allowance_refills_and_belongs_to_one_visitor(monkeypatch):
     assert [allowance.take("a") for _ in range(2)] == [True, False]
 
 
+OUR_PROXY = "10.16.3.80"
+"""Private, as the Hub's proxies are for a Space."""
+
+
+@pytest.mark.parametrize(
+    ("space", "peer", "forwarded", "visitor"),
+    [
+        (False, "9.9.9.9", ["1.1.1.1"], "9.9.9.9"),
+        (False, "127.0.0.1", [], None),
+        (False, "::ffff:9.9.9.9", [], "9.9.9.9"),
+        (False, "2a00:1450:4001:80e::200e", [], "2a00:1450:4001:80e::/64"),
+        (True, OUR_PROXY, ["1.1.1.1"], "1.1.1.1"),
+        (True, OUR_PROXY, ["8.8.8.8, 1.1.1.1, 10.0.0.7"], "1.1.1.1"),
+        (True, OUR_PROXY, ["8.8.8.8", "1.1.1.1"], "1.1.1.1"),
+        (True, OUR_PROXY, ["127.0.0.1"], OUR_PROXY),
+        (True, OUR_PROXY, ["1.1.1.1, <b>, \xff, unknown"], "1.1.1.1"),
+        (True, OUR_PROXY, [""], OUR_PROXY),
+        (True, OUR_PROXY, ["2a00:1450:4001:80e:1:2:3:4"], "2a00:1450:4001:80e::/64"),
+    ],
+)
+def test_a_visitor_cannot_pass_for_another(space, peer, forwarded, visitor, monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    if space:
+        monkeypatch.setenv("SPACE_ID", "org/app")
+    headers = [(b"x-forwarded-for", line.encode("latin-1")) for line in forwarded]
+    assert guard._visitor({"client": (peer, 1), "headers": headers}) == visitor
+
+
+@pytest.mark.parametrize("space", [False, True])
+def test_forged_addresses_bring_no_fresh_allowance(space, uploads, monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "org/app" if space else "")
+    door = Door(dict)
+    door.calls = Allowance(3, 0.001)
+
+    def call(forged: str, real: str) -> int:
+        if space:
+            headers, client = [(b"x-forwarded-for", f"{forged}, {real}".encode())], OUR_PROXY
+        else:
+            headers, client = [(b"x-forwarded-for", forged.encode())], real
+        path, body = "/gradio_api/queue/join", [b'{"data": []}']
+        return exchange(drain, path, body, door, headers, client)[0]
+
+    assert [call(f"8.8.8.{i}", "1.1.1.1") for i in range(5)] == [200, 200, 200, 429, 429]
+    assert call("8.8.8.8", "9.9.9.9") == 200
+
+
 def exchange(app, path: str, chunks=(b"",), door=None, headers=(), client="203.0.113.9"):
     """Send a request through the guard to an ASGI app; status and sentence of the answer."""
     sent, queue = (

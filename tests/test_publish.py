@@ -81,12 +81,24 @@ def test_the_card_carries_metadata_and_measured_figures(hub, weights):
     assert card.data.license == "other"
     assert card.data.pipeline_tag == "image-to-image"
     assert card.data.metrics == ["psnr", "ssim"]
+    assert card.data.datasets == ["ILSVRC/imagenet-1k"]
+    sources = (ROOT / "train" / "sources.tsv").read_text()
+    assert "\tEliSchwartz/imagenet-sample-images\t" in sources, "where photos of it come from"
     assert "# Model card" in card.text
     figures = json.loads((weights / "cnn" / "metrics.json").read_text())["suites"]["seed"]
     assert {result.metric_name: result.metric_value for result in card.data.eval_results} == {
         "PSNR (dB, RGB), cnn": round(figures["psnr"], 4),
         "SSIM, cnn": round(figures["ssim"], 4),
     }
+
+
+def test_a_card_that_states_too_little_is_not_published(hub, weights):
+    card = weights / "README.md"
+    card.write_text(card.read_text().replace("datasets:\n  - ILSVRC/imagenet-1k\n", ""))
+    result = run("org/repo", "--weights", weights)
+    assert result.exit_code == 1
+    assert "states no datasets" in result.output
+    assert not hub.repos
 
 
 def test_a_dry_run_sends_nothing(hub, weights):

@@ -78,6 +78,7 @@ def another(photo: str) -> str:
             "does not fit into the memory",
         ),
         (RuntimeError("secret-name.png"), "the fault is not yours"),
+        (SystemExit("secret-name.png"), "the fault is not yours"),
     ],
 )
 def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog):
@@ -201,7 +202,7 @@ def notice(url: str) -> str:
 
 def test_a_small_crowd_gets_its_own_photos_back(page_app):
     report = run(
-        page_app.url, page_app.process.pid, visitors=6, minutes=0.25, megapixels=(0.002, 0.02)
+        page_app.url, page_app.serving.pid, visitors=6, minutes=0.25, megapixels=(0.002, 0.02)
     )
     assert report.lost == report.mixed_up == 0
     assert report.restored >= 6

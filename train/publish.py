@@ -22,6 +22,8 @@ SPACE_FILES = ("README.md", "requirements.txt", "app.py", "LICENSE", "restore", 
 BESIDE_WEIGHTS = (".json", ".safetensors", ".png", ".svg", ".csv")
 NEVER = ("__pycache__", ".part", ".pyc")
 SUITE, SUITE_NAME = "seed", "Kodak24 and CBSD68 at 128 x 128, 5 x 5 Gaussian blur of sigma 1.1"
+STATED = ("license", "pipeline_tag", "datasets", "metrics")
+"""What the card itself must state; `datasets` are those of the training that the Hub knows."""
 TOLERANCE = 0.005
 """dB by which PSNR on the suite `seed` may lie below what is published."""
 ANSWER = 15
@@ -133,7 +135,7 @@ def card(weights: Path, repo: str, results: list[EvalResult]) -> str:
         made = ModelCard.load(weights / "README.md", ignore_metadata_errors=False)
     except (OSError, ValueError) as error:
         raise PublishError(f"{weights / 'README.md'} is no model card ({_line(error)}).") from None
-    missing = [key for key in ("license", "pipeline_tag", "metrics") if not made.data.get(key)]
+    missing = [key for key in STATED if not made.data.get(key)]
     if missing:
         raise PublishError(f"{weights / 'README.md'} states no {', '.join(missing)} at its top.")
     made.data.model_name = repo.split("/")[-1]

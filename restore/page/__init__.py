@@ -14,6 +14,7 @@ import torch
 from ..engine import choose_device
 from . import viewer
 from .batch_tab import batch_tab
+from .blocks import Page
 from .compare_tab import compare_tab
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
@@ -53,8 +54,9 @@ def build() -> gr.Blocks:
     """The page. Its three endpoints are /restore, /compare and /distort."""
     device = choose_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
-    work = {"preprocess": False, "concurrency_limit": 1, "concurrency_id": "models"}
-    with gr.Blocks(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
+    work = {"preprocess": False, "concurrency_id": "models"}
+    work["concurrency_limit"] = 2  # models run in turn: one reads and writes, one computes
+    with Page(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
         gr.Markdown(t("page_title"))
         gr.Markdown(t("page_note") + f" **{name}**.")
         notice = gr.Markdown(visible=False, elem_id="notice")

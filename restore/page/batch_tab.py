@@ -231,7 +231,7 @@ def batch_tab(work: dict) -> None:
         [files, model, metadata],
         outputs,
         show_progress_on=progress,
-        **{**work, "concurrency_id": "batch"},
+        **{**work, "concurrency_id": "batch", "concurrency_limit": 1},
         **private,
     )
     stop.click(stop_run, at, js="() => Date.now()", queue=False, **private)

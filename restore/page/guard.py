@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -32,6 +33,8 @@ LEAST_FREE = 200_000_000
 """Bytes that must be free in the folder of uploads for another one to begin."""
 STALE = 300
 """Seconds after which half an upload, untouched, is deleted."""
+
+DISK_FULL = "The server's disk is full. Please try again in an hour."
 
 API = "/gradio_api"
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|run/\w+)/?")
@@ -121,7 +124,7 @@ class Guard:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            status, sentence = 507, "The server's disk is full. Please try again in an hour."
+            status, sentence = 507, DISK_FULL
         except Exception as error:
             log.error("%s in %s", type(error).__name__, origin(error))
             status, sentence = 500, "This did not work, and the fault is the server's."
@@ -175,7 +178,7 @@ class Guard:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         if shutil.disk_usage(folder).free < LEAST_FREE:
-            raise RefusedError(507, "The server's disk is full. Please try again in an hour.")
+            raise RefusedError(507, DISK_FULL)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LARGEST_UPLOAD:
             raise _too_large()
@@ -186,13 +189,11 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), PATIENCE)
             except TimeoutError:
-                raise RefusedError(408, "Nothing arrived for a minute. Please try again.") from None
+                raise _silent() from None
             size = len(message.get("body", b""))
             total += size
             if total > LARGEST_UPLOAD:
-                raise RefusedError(
-                    413, "This file is larger than 100 MB. Please scale the photo down."
-                )
+                raise _too_large()
             if visitor and not self.door.bytes.take(visitor, size):
                 raise _too_many("uploads")
             return message
@@ -267,16 +268,29 @@ def origin(error: BaseException) -> str:
 
 
 def _visitor(scope) -> str | None:
-    """The visitor's address; None for this machine itself, which is not limited.
+    """Whom the request is counted for: an address, or 64 bits of one in IPv6, where a visitor has
+    all the rest; None for this machine itself, which is not limited.
 
-    uvicorn takes the address from X-Forwarded-For where a proxy on this machine sends it; a Space
-    lies behind a proxy elsewhere.
+    X-Forwarded-For begins with whatever the visitor wrote, so only what a known proxy added to it
+    counts: uvicorn does so for a proxy on this machine. On a Space it is the last public address,
+    for the Hub's own proxies have private ones. Anywhere else the header counts for nothing.
     """
-    address = (scope.get("client") or ("",))[0]
-    if os.environ.get("SYSTEM") == "spaces":
-        forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
-        address = forwarded.split(",")[0].strip()[:64] or address
-    return None if address in ("127.0.0.1", "::1", "") else address
+    address = _address((scope.get("client") or ("",))[0])
+    if os.environ.get("SPACE_ID"):
+        lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        forwarded = map(_address, b",".join(lines).decode("latin-1").split(","))
+        address = next((ip for ip in reversed([*forwarded]) if ip and ip.is_global), address)
+    if address is None or address.is_loopback:
+        return None
+    return str(address if address.version == 4 else IPv6Network((int(address), 64), strict=False))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _without_deep_link(scope):

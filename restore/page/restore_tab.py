@@ -94,7 +94,8 @@ def steps(
         restorer(model)
         size = working_size(scale)
         try:
-            if before.size[0] * before.size[1] > PREVIEW_OVER and not kept(before, model, size):
+            large = before.size[0] * before.size[1] > PREVIEW_OVER
+            if at and large and not kept(before, model, size):  # no program looks on
                 small = preview(before)
                 quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
                 none = gr.DownloadButton(value=None, interactive=False)

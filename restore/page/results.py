@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import gradio as gr
@@ -17,7 +18,7 @@ from .. import MODELS
 from ..photo import Photo
 from ..restorer import Scale
 from ..working_size import choose_scale
-from .work import PACE, fingerprint, is_loaded, restorer
+from .work import PACE, fingerprint, is_loaded, restorer, sentences
 
 try:
     import spaces
@@ -35,6 +36,9 @@ BARRED = 2.0
 """Seconds after a stop in which no run starts that the visitor has not asked for since."""
 TICK = 0.25
 """Seconds between two looks at whether a run is done or no longer wanted."""
+
+CLOSING = threading.Event()
+"""Set when the server ends and what still runs or waits is given up."""
 
 
 class Stopped(Exception):  # noqa: N818, it is no error
@@ -89,7 +93,10 @@ class Runs:
     def run(
         self, request: gr.Request | None, place: str, what: object, at: float = 0
     ) -> Iterator[Callable[[], bool]]:
-        """Run `what`, asked for `at`; yields a question: is it no longer wanted?"""
+        """Run `what`, asked for `at`; yields a question: is it no longer wanted?
+
+        Raises ValueError when the server ends.
+        """
         key = (getattr(request, "session_hash", None), place)
         started = time.monotonic()
 
@@ -100,6 +107,7 @@ class Runs:
                 return True  # it runs, or had been waiting in the browser, when the visitor stopped
             return wanted_at > at and wanted != what
 
+        _expect_open()
         self._running[key] = self._running.get(key, 0) + 1
         try:
             yield unwanted
@@ -109,6 +117,11 @@ class Runs:
                 del self._running[key]
                 if self._stopped.get(key, (0,))[0] == math.inf:
                     self._forget(key)
+
+
+def _expect_open() -> None:
+    if CLOSING.is_set():
+        raise ValueError("The page is about to restart. Please try again in a minute.")
 
 
 RUNS = Runs()
@@ -152,9 +165,15 @@ def _forget() -> None:
         _kept.expire()
 
 
+def computing() -> bool:
+    """Whether a network is at work this moment."""
+    return _one_at_a_time.locked()
+
+
 @on_gpu
 def _restore(photo: Photo, name: str, scale: float) -> Photo:
-    return restorer(name).restore(photo, scale=scale)
+    with sentences():  # of other exceptions ZeroGPU hands over nothing but the type
+        return restorer(name).restore(photo, scale=scale)
 
 
 def _restore_watched(
@@ -182,8 +201,8 @@ def restored(
     """What the model makes of the photo, from what is kept or by running it.
 
     `progress` is called with the share done, 0 to 1, and a few words; `scale` is the working size,
-    as `Restorer.restore` takes it. Raises Stopped as soon as
-    `unwanted()`, and whatever the model raises.
+    as `Restorer.restore` takes it. Raises Stopped as soon as `unwanted()`, ValueError when the
+    server ends, and whatever the model raises.
     """
     if not is_loaded(name):
         progress(0, f"loading {name}")
@@ -192,11 +211,12 @@ def restored(
     if found := kept(photo, name, scale):
         return found
     work = _Work(photo, name, scale, unwanted)
-    worker = threading.Thread(target=work.run, daemon=True)
-    worker.start()
+    context = copy_context()  # ZeroGPU looks there for the visitor, whose quota it charges
+    threading.Thread(target=context.run, args=(work.run,), daemon=True).start()
     while not work.done.wait(TICK):
         if unwanted():
             raise Stopped
+        _expect_open()
         progress(*work.standing())
     if work.error:
         raise work.error
@@ -234,6 +254,7 @@ class _Work:
         return self.photo.size[0] * self.photo.size[1] * self.scale**2
 
     def _check(self) -> None:
+        _expect_open()
         if self.unwanted():
             raise Stopped
 

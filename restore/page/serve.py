@@ -1,11 +1,14 @@
-"""Launching the page behind its guard, and stopping it without losing anybody's work."""
+"""Launching the page behind its guard, keeping it up, and stopping it without losing work."""
 
 import ctypes
+import logging
 import os
 import platform
 import signal
+import sys
 import threading
 import time
+from contextlib import suppress
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -14,14 +17,54 @@ from ..engine import choose_device
 from . import LAUNCH, tools
 from .guard import Door, Guard
 from .parts import DEFAULT_MODEL
+from .results import CLOSING, computing
 from .work import restorer
 
+log = logging.getLogger("restore.page")
+
+PR_SET_PDEATHSIG = 1
+"""As in linux/prctl.h: which signal a process gets when its parent dies."""
+MOST_DEATHS = 3
+"""A page that is killed more often than this within a minute stays down."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """As in malloc.h: bytes from which free memory is returned, and from which it is mapped."""
 GRACE = 20
 """Seconds that running work gets when the process is told to end."""
 HANDOVER = 2
 """Seconds in which the last results are still fetched."""
+
+
+def outlive() -> None:
+    """Return in a child process, and again in a new one whenever a signal has killed the last.
+
+    A process can run out of memory or break in native code at any time; visitors who come after
+    that shall be served. The parent only waits, hands SIGTERM and Ctrl-C on, and ends as the child
+    ends. Call it before anything starts threads; where there is no Linux it does nothing.
+    """
+    if sys.platform != "linux":
+        return
+    child, told, deaths = 0, False, []
+
+    def tell(*_: object) -> None:
+        nonlocal told
+        told = True
+        if child:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    while True:
+        if not (child := os.fork()):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            return
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        child, now = 0, time.monotonic()
+        deaths = [death for death in deaths if now - death < 60] + [now]
+        if code >= 0 or told or len(deaths) > MOST_DEATHS:
+            raise SystemExit(code if code >= 0 else 128 - code)
+        log.error("Signal %d has killed the page. It starts again.", -code)
 
 
 def serve(
@@ -41,6 +84,8 @@ def serve(
     door = launch(page, host, port, share, auth)
     stop.wait()
     close(page, door)
+    if computing():  # ending the interpreter under it would abort
+        os._exit(0)
 
 
 def launch(
@@ -84,11 +129,12 @@ def keep_memory_flat() -> None:
 
 
 def close(page: gr.Blocks, door: Door) -> None:
-    """Take nothing new, finish what runs and waits, and end."""
+    """Take nothing new, finish what runs and waits, tell the others, and end."""
     door.closing = True
     until = time.monotonic() + GRACE
     while busy(page) and time.monotonic() < until:
         time.sleep(0.1)
+    CLOSING.set()
     time.sleep(HANDOVER)
     page.close(verbose=False)
 

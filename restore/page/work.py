@@ -1,5 +1,6 @@
 """What all parts of the page work with: uploads, models, scores, and failures as sentences."""
 
+import errno
 import html
 import logging
 import re
@@ -19,7 +20,7 @@ from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..restorer import Scale
 from ..weights import WeightsError, is_local, locate, read_config
 from ..working_size import PERCENT
-from .guard import origin
+from .guard import DISK_FULL, origin
 from .texts import translated
 
 WEIGHTS: list[str | None] = [None]
@@ -93,6 +94,8 @@ def sentences() -> Iterator[None]:
     except Exception as error:
         log.error("%s in %s", type(error).__name__, origin(error))
         sentence = "This did not work, and the fault is not yours. Please try again."
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            sentence = DISK_FULL
         if isinstance(error, RuntimeError) and "allocate memory" in str(error):
             sentence = "The server ran out of memory. Please try a smaller photo."
     else:
