@@ -201,7 +201,7 @@ class Batch:
         try:
             scale = self.scale
             if scale == "auto":
-                scale = choose_scale(photo.opaque_colours(), self.restorer.spec.wide)
+                scale = choose_scale(photo.opaque_colours())
             restored = self.restorer.restore(photo, progress, scale)
         except (MemoryError, ValueError) as error:
             return Row.of(job, "failed", f"{job.source.name}: {error}")

@@ -112,7 +112,7 @@ class Restorer:
         self, pixels: np.ndarray, progress: Callable[[float], None], scale: Scale
     ) -> np.ndarray:
         """uint8 or uint16 [H, W] or [H, W, 3] -> the same."""
-        scale = choose_scale(pixels, self.spec.wide) if scale == "auto" else scale
+        scale = choose_scale(pixels) if scale == "auto" else scale
         if scale < 1:
             small = shrink(pixels, scale)
             restored = self._restore_full(small, progress)

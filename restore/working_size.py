@@ -5,11 +5,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-QUARTER = 0.29
-"""Below this ratio of gradients a photo is restored at quarter instead of half size. It and
-`ModelSpec.wide`, the same for half instead of full size, were chosen on validation photos:
-unet-512 loses nothing with mild blur (Gaussian 1.1 and 1.6, disk 3) and gains 0.2 to 1.3 dB beyond
-Gaussian 4 and disk 5."""
+HALF, QUARTER = 0.285, 0.29
+"""Below the first ratio of gradients a photo is restored at half size, below the second at quarter
+instead of half size. Chosen on validation photos with the blur of a known kernel: the U-Nets gain
+0.7 to 1.9 dB with Gaussian 4 and 5 and with a disk of 6, and lose 0.1 at most with Gaussian 3;
+milder blur (Gaussian 1.6, disk 3) stays at full size."""
 PERCENT: dict[str, Literal["auto"] | float] = {"auto": "auto", "100": 1.0, "50": 0.5, "25": 0.25}
 """The working sizes there are, as a person names them and as `Restorer.restore` takes them."""
 JUDGED = 1024
@@ -18,10 +18,8 @@ SMALLEST = 64
 """Photos with a shorter side are not judged: too little is left of them at an eighth."""
 
 
-def choose_scale(pixels: np.ndarray, wide: float) -> float:
+def choose_scale(pixels: np.ndarray) -> float:
     """The working size that suits the blur of uint8 or uint16 [H, W] or [H, W, 3]: 1, 0.5 or 0.25.
-
-    `wide` is that of the model's `ModelSpec`.
 
     A sharp photo has about the same gradients per pixel at every size, for the world has detail at
     every scale; a blurred one has a quarter of their energy at twice the size. So the ratio between
@@ -36,7 +34,7 @@ def choose_scale(pixels: np.ndarray, wide: float) -> float:
     plane = plane.mean(-1) if plane.ndim == 3 else plane
     height, width = plane.shape
     half, quarter, eighth = (_energy(_resize(plane, width // n, height // n)) for n in (2, 4, 8))
-    if half >= wide * quarter:
+    if half >= HALF * quarter:
         return 1.0
     return 0.25 if quarter < QUARTER * eighth else 0.5
 

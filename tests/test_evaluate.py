@@ -90,6 +90,14 @@ def test_seed_is_the_study_s_task(clear):
     assert np.array_equal(case.distorted, (blurred[0].permute(1, 2, 0) * 255).round().byte())
 
 
+def test_a_part_is_blurred_from_beyond_its_border(clear):
+    whole, part = (SUITES[name](clear[:128, :128], 0) for name in ("gaussian", "part"))
+    assert part.clear.shape == part.distorted.shape == (64, 64, 3)
+    assert np.array_equal(part.clear, clear[32:96, 32:96])
+    noise = part.distorted.astype(int) - whole.distorted[32:96, 32:96]
+    assert np.abs(noise).mean() == pytest.approx(0, abs=5)  # two draws of noise, one blur
+
+
 @pytest.mark.parametrize(
     ("name", "noise"), [("gaussian", 2.55), ("heavy", 1), ("defocus", 1), ("motion", 1)]
 )

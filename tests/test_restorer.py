@@ -18,7 +18,6 @@ from restore.restorer import TILE_BYTES
 from restore.weights import load_model
 from restore.working_size import choose_scale, enlarge, shrink
 
-WIDE = MODELS["unet-512"].wide
 names = pytest.mark.parametrize("name", MODELS)
 UNHARMED = {"unet-512": 40, "unet-1024": 40, "cnn": 33, "gan": 36}
 """How near a sharp photo must come back, in dB. The CNN cannot tell that a photo is sharp."""
@@ -311,9 +310,9 @@ def gaussian(photo, sigma):
 @pytest.mark.parametrize(("sigma", "scale"), [(0, 1), (1.1, 1), (1.6, 1), (4, 0.5), (9, 0.25)])
 def test_the_working_size_follows_the_blur(clear, sigma, scale):
     photo = gaussian(clear, sigma) if sigma else clear
-    assert choose_scale(photo, WIDE) == scale
-    assert choose_scale(photo.astype(np.uint16) * 257, WIDE) == scale
-    assert choose_scale(photo[:40], WIDE) == 1  # too small to be judged
+    assert choose_scale(photo) == scale
+    assert choose_scale(photo.astype(np.uint16) * 257) == scale
+    assert choose_scale(photo[:40]) == 1  # too small to be judged
 
 
 def test_wide_blur_is_better_restored_at_a_smaller_size(clear):

@@ -144,6 +144,19 @@ def test_fit_learns(tiled, tmp_path):
     assert float(rows[-1]["val_study_psnr"]) > float(rows[0]["val_study_psnr"]) + 0.15
 
 
+def test_what_is_kept_of_the_start_is_mixed_into_what_is_published(tiled, tmp_path):
+    """What is trained stays the same, so that the mixture lies on the line between the two."""
+    runs = {}
+    for kept in (0.0, 0.5):
+        recipe = toy("cnn", start="cnn", lr=1e-3, kept=kept, images=8)
+        weights = fit(recipe, "cnn", tiled, tmp_path / str(kept))
+        runs[kept] = load_model("cnn", weights).state_dict()
+    for name, started in load_model("cnn").state_dict().items():
+        middle = (runs[0.0][name] + started) / 2
+        assert torch.allclose(runs[0.5][name], middle, atol=2e-3 * middle.abs().max().item())
+        assert not torch.equal(runs[0.5][name], started)
+
+
 def test_growing_starts_where_the_small_one_ended():
     from train.fit import _start
 

@@ -7,6 +7,7 @@ was killed goes on exactly as if it had not been, and many processes train as on
 import math
 import shutil
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -57,10 +58,14 @@ def fit(
     device, world, folder = accelerator.device, accelerator.num_processes, out / name
     batches = Batches(recipe, tiles, device, accelerator.process_index, world)
     validation = freeze(recipe.mixture, tiles)
+    if recipe.border:  # what the run is to learn would lower its scores beside a mirror
+        inside = slice(recipe.border, -recipe.border)
+        validation = tuple(part[..., inside, inside] for part in validation)
     torch.manual_seed(recipe.seed)
     torch.backends.cudnn.benchmark = True
 
-    model = synchronise(_start(recipe), world, device).to(device, memory_format=torch.channels_last)
+    started = _start(recipe).to(device, memory_format=torch.channels_last)
+    model = synchronise(deepcopy(started), world, device)
     objective = Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
@@ -122,7 +127,8 @@ def fit(
                 )
             spent = time.monotonic() - window
             trained += spent
-            scores = validate(ema.module, validation, accelerator)
+            result = mix(ema.module, started, recipe.kept)
+            scores = validate(result, validation, accelerator)
             if recipe.schedule == "plateau" and done % every == 0:
                 schedule.step(scores["val_psnr"])
             rate = since * recipe.batch / spent
@@ -132,7 +138,7 @@ def fit(
                 log.add(row | means | scores)
                 if accelerator.is_main_process:
                     if log.best is log.history[-1]:
-                        _publish(ema.module, recipe, name, folder, row["images"])
+                        _publish(result, recipe, name, folder, row["images"])
                     state = {key: part.state_dict() for key, part in parts.items()}
                     checkpoint.save(folder, {**state, "history": log.history})
             shown = {"loss": means["loss"], "PSNR": scores["val_psnr"], "SSIM": scores["val_ssim"]}
@@ -170,6 +176,17 @@ class L1:
             return l1, {"loss": l1.detach()}
         spectrum = torch.view_as_real(torch.fft.rfft2(difference)).abs().mean()
         return l1 + self.frequency * spectrum, {"loss": l1.detach(), "spectrum": spectrum.detach()}
+
+
+def mix(trained: nn.Module, started: nn.Module, kept: float) -> nn.Module:
+    """A model of `trained`'s weights and buffers, but for the share `kept` of `started`'s."""
+    if not kept:
+        return trained
+    mixed = deepcopy(trained)
+    for name, value in mixed.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(started.state_dict()[name].to(value), kept)
+    return mixed
 
 
 def _start(recipe: Recipe) -> nn.Module:

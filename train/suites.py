@@ -127,6 +127,9 @@ class Suite:
     side: int | None = None
     """The whole photo is first resized to a square of this side, aspect not kept."""
     needs_levin: bool = False
+    cut: int = 0
+    """So many pixels are cut off each side after the blur: then it comes from beyond the border, as
+    in a photo, and not out of a mirror."""
 
     def __call__(self, clear: np.ndarray, index: int, levin: Sequence[Tensor] = ()) -> Case:
         """Distort the clear photo uint8 [H, W, 3] that is number `index` of its set."""
@@ -138,6 +141,9 @@ class Suite:
         kernel = self.draw(index, g, levin) if self.draw else None
         if kernel is not None:
             x = blur(x, kernel)
+        if self.cut and min(x.shape[-2:]) >= 2 * self.cut + SMALLEST_SIDE:
+            inside = slice(self.cut, -self.cut)
+            x, clear = x[..., inside, inside], clear[inside, inside]
         if self.noise[1]:
             x = add_noise(x, _uniform(*self.noise, g) / 255, g)
         if self.quality:
@@ -155,6 +161,7 @@ _ALL = (
     Suite("motion", "straight motion of 5 to 21 px, noise 1", _motion(5, 21), (1, 1)),
     Suite("shake", "Levin's kernels, noise 2.55", _shake, (2.55, 2.55), needs_levin=True),
     Suite("phone", "any of these at half strength, noise 2 to 8, JPEG", _half, (2, 8), (70, 90)),
+    Suite("part", "as gaussian, 32 px cut off each side", _gaussian(1.6), (2.55, 2.55), cut=32),
     Suite("clean", "nothing: it must come back unharmed"),
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in _ALL}

@@ -28,11 +28,9 @@ class ModelSpec:
     """Which blur it is for, in a few words."""
     sentence: str
     """One sentence for the page."""
-    wide: float = 0.29
-    """Below this ratio of gradients (`restore.working_size`) a photo is restored at half size."""
 
 
-UNET_BLUR = "soft focus, slight defocus, light noise and JPEG"
+UNET_BLUR = "soft focus, defocus, slight motion, light noise and JPEG"
 
 MODELS: dict[str, ModelSpec] = {
     "unet-512": ModelSpec(
@@ -51,8 +49,6 @@ MODELS: dict[str, ModelSpec] = {
         alive=240,
         blur=UNET_BLUR,
         sentence="U-Net, bottleneck of 1024: the best quality, the slowest.",
-        # On validation photos it loses 0.3 dB at half size where the small ones gain (Gaussian 3).
-        wide=0.265,
     ),
     "cnn": ModelSpec(
         build=CNN,

@@ -134,7 +134,7 @@ def restore_photo(
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
-    """Restore a blurred photo: soft focus, slight defocus, light noise, JPEG.
+    """Restore a blurred photo: soft focus, defocus, slight motion, noise, JPEG.
 
     Args:
         photo: the blurred photo, of any size up to 100 megapixels.

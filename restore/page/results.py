@@ -14,7 +14,6 @@ import gradio as gr
 import numpy as np
 from cachetools import TTLCache
 
-from .. import MODELS
 from ..photo import Photo
 from ..restorer import Scale
 from ..working_size import choose_scale
@@ -130,8 +129,8 @@ _kept_lock = threading.Lock()
 _one_at_a_time = threading.Lock()
 
 
-def _chosen(photo: Photo, name: str, scale: Scale) -> float:
-    return choose_scale(photo.opaque_colours(), MODELS[name].wide) if scale == "auto" else scale
+def _chosen(photo: Photo, scale: Scale) -> float:
+    return choose_scale(photo.opaque_colours()) if scale == "auto" else scale
 
 
 def _key(photo: Photo, name: str, scale: float) -> tuple:
@@ -144,7 +143,7 @@ def _key(photo: Photo, name: str, scale: float) -> tuple:
 
 def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
     """What that model made of these very colours within the last hour, if it is still here."""
-    key = _key(photo, name, _chosen(photo, name, scale))
+    key = _key(photo, name, _chosen(photo, scale))
     with _kept_lock:
         return _kept.get(key)
 
@@ -207,7 +206,7 @@ def restored(
     if not is_loaded(name):
         progress(0, f"loading {name}")
         restorer(name)
-    scale = _chosen(photo, name, scale)
+    scale = _chosen(photo, scale)
     if found := kept(photo, name, scale):
         return found
     work = _Work(photo, name, scale, unwanted)

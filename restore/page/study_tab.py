@@ -27,6 +27,7 @@ SUITES = {
     "motion": "Straight motion",
     "shake": "Camera shake",
     "phone": "Half a blur, noise and JPEG",
+    "part": "Gaussian blur, from beyond the border too",
     "clean": "Sharp: to be left alone",
 }
 """What each suite of the benchmark does to a photo."""

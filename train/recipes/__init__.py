@@ -37,6 +37,9 @@ class Recipe:
     """Gradients are scaled down to this norm."""
     start: str | None = None
     """Model in weights/ to start from; one of half the width is widened (Net2Net)."""
+    kept: float = 0.0
+    """So much of the weights it started from is mixed into what is validated and published, which
+    keeps most of what they knew: Wortsman et al., 2022, https://arxiv.org/abs/2109.01903."""
     adversarial: bool = False
     """Train against a PatchGAN: adversarial loss + 100 x L1 instead of L1."""
     frequency: float = 0.0
