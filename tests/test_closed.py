@@ -220,10 +220,10 @@ def test_disguised_files_get_a_sentence_and_do_nothing(page_url, disguised):
 def test_names_are_text_never_html(web):
     name = "<img src=x onerror=alert(1)>.png"
     photo = upload(web, name, b"not a photo")
-    said = call(web, "restore", [photo, "cnn", None])
+    said = call(web, "restore", [photo, "cnn", None, "auto"])
     assert "not a photo" in said
     assert "<img" not in said
-    assert "<" not in call(web, "restore", [photo, "<b>cnn</b>", None])
+    assert "<" not in call(web, "restore", [photo, "<b>cnn</b>", None, "auto"])
 
 
 def test_endless_calls_of_one_visitor_are_slowed_down_and_others_are_not(web):

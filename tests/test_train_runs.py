@@ -173,8 +173,9 @@ def test_two_processes_train_as_one(whole, tiled, tmp_path):
     assert done.stdout.count("weights:") == len(RUNS)
     for name in RUNS:
         assert_same_run(tmp_path / name, whole / name, tolerance=1e-4)
-    # Half a batch has other statistics: BatchNorm over each process would differ by 8 percent.
+    # Half a batch has other statistics: BatchNorm over each process would differ by 8 percent; and
+    # where there is bf16, rounding alone by 2.
     two, one = (checkpoint.load(runs / "gan")["model"] for runs in (tmp_path, whole))
     for key in one:
         if key.endswith("running_var"):
-            assert torch.allclose(two[key], one[key], rtol=0, atol=0.02 * one[key].max()), key
+            assert torch.allclose(two[key], one[key], rtol=0, atol=0.04 * one[key].max()), key

@@ -26,7 +26,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """[B, C, H, W] -> the same; B is this process's share, of the same size in all."""
         if not self.training:
             return super().forward(x)
-        world = dist.get_world_size()
+        world, precision = dist.get_world_size(), x.dtype
+        x = x.float()  # statistics in bf16 would be those of other numbers
         mean = _Sum.apply(x.mean((0, 2, 3))) / world
         centred = x - mean[:, None, None]
         variance = _Sum.apply(centred.square().mean((0, 2, 3))) / world
@@ -36,7 +37,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(precision)
 
 
 def synchronise(model: nn.Module, world: int, device: torch.device) -> nn.Module:

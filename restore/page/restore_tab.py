@@ -111,7 +111,7 @@ def steps(
         download = gr.DownloadButton(value=written(after, file), interactive=True)
         notes = "\n\n".join(map(translated, before.notes))
         if size == "auto":
-            notes = t("scale_chosen") + f" {result.scale:.0%}\n\n{notes}"
+            notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
         yield halves, gr.skip(), download, judgement(before, result.colours, model), notes
         rows = score_rows(before, after, clear)
         yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
