@@ -1,6 +1,7 @@
 """python -m train: each command does its work or ends in one clear sentence."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -48,6 +49,17 @@ def test_tiles_of_nothing(photos, tmp_path):
     file.touch()
     nowhere = run("tiles", "--photos", photos, "--train", 9, "--val", 9, "--out", file / "tiles")
     assert_refused(nowhere, "cannot be written")
+
+
+def test_a_folder_without_permission(photos, tmp_path, monkeypatch):
+    locked = tmp_path / "locked"
+    shutil.copytree(photos, locked)
+    locked.chmod(0)
+    if os.access(locked, os.R_OK):  # root may read all
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    refused = run("tiles", "--photos", locked, "--out", tmp_path / "tiles")
+    assert_refused(refused, "locked may not be read. Check its permissions.")
+    locked.chmod(0o700)
 
 
 def test_tiles_are_made_but_for_photos_that_cannot_be_read(photos, tmp_path):

@@ -36,6 +36,10 @@ def save(folder: Path, state: dict) -> None:
     if last.exists():
         last.replace(folder / PREVIOUS)
     partial.replace(last)
+    if os.name == "posix":  # the names too must be on the disk before the power may fail
+        entry = os.open(folder, os.O_RDONLY)
+        os.fsync(entry)
+        os.close(entry)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> dict | None:
