@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from restore.distort import distort
 from restore.metrics import psnr
+from train import TrainingError, tiles
 from train.__main__ import app
 from train.fit import fit
 
@@ -56,9 +57,13 @@ def test_a_folder_without_permission(photos, tmp_path, monkeypatch):
     shutil.copytree(photos, locked)
     locked.chmod(0)
     if os.access(locked, os.R_OK):  # root may read all
-        monkeypatch.setattr(os, "access", lambda *_: False)
-    refused = run("tiles", "--photos", locked, "--out", tmp_path / "tiles")
-    assert_refused(refused, "locked may not be read. Check its permissions.")
+        may = os.access
+        monkeypatch.setattr(
+            os, "access", lambda path, mode: "locked" not in str(path) and may(path, mode)
+        )
+    assert_refused(run("tiles", "--photos", locked, "--out", tmp_path / "tiles"), "is not readable")
+    with pytest.raises(TrainingError, match=r"locked may not be read\. Check"):
+        tiles.make(locked, tmp_path / "tiles")
     locked.chmod(0o700)
 
 
