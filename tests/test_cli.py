@@ -151,7 +151,10 @@ def test_stopping_keeps_what_is_done(photos, tmp_path, monkeypatch):
 
     (photos / "a.png").write_bytes((photos / "cat.png").read_bytes())
     monkeypatch.setattr(batch.Batch, "_restore", interrupted)
+    # a shell starts what runs in the background with this signal ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     result = call("run", photos, "--out", out, *FAST)
+    signal.signal(signal.SIGINT, before)
     assert result.exit_code == 130
     assert "goes on where it was stopped" in result.output
     assert [p.name for p in out.rglob("*") if p.is_file()] == ["a.png"]
