@@ -182,10 +182,10 @@ def mix(trained: nn.Module, started: nn.Module, kept: float) -> nn.Module:
     """A model of `trained`'s weights and buffers, but for the share `kept` of `started`'s."""
     if not kept:
         return trained
-    mixed = deepcopy(trained)
+    mixed, old = deepcopy(trained), started.state_dict()
     for name, value in mixed.state_dict().items():
         if value.is_floating_point():
-            value.lerp_(started.state_dict()[name].to(value), kept)
+            value.lerp_(old[name].to(value), kept)
     return mixed
 
 

@@ -285,8 +285,7 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
     gr.on([], restore_photo, asked, outputs, api_name="restore", **work)
     along, picked = came_along(photo, reference), gr.Number(visible=False)
     # `change` comes twice where a photo takes the place of another, `input` never from a program
-    changes = [photo.input, reference.input, model.input, again.click, picked.change]
-    changes.append(scale.input)
+    changes = [photo.input, reference.input, model.input, scale.input, again.click, picked.change]
     at = gr.Number(visible=False)
     dated = {"inputs": [*asked, at], "js": "(...given) => [...given.slice(0, -1), Date.now()]"}
     gr.on(changes, want, show_progress="hidden", queue=False, **dated, **private)
