@@ -7,6 +7,9 @@ from torch import Tensor
 
 SMALLEST = 64
 """Side of the smallest tile without its context, in pixels."""
+PITCH = 64
+"""Tiles are read in widths that are multiples of this, so that no level's width has a large prime
+factor: there oneDNN takes up to 2.4 times as long. It does not mind what their heights are."""
 
 
 def _reflected(size: int, before: int, after: int, device: torch.device) -> Tensor:
@@ -42,28 +45,27 @@ class Span:
     multiple of the network's, `high` lies beyond it, where it continues by mirroring."""
 
 
-def spans(size: int, core: int, context: int, multiple: int) -> list[Span]:
+def spans(size: int, core: int, context: int, multiple: int, pitch: int = 1) -> list[Span]:
     """Cut a line of `size` pixels into spans of at most `core` that see `context` pixels around.
 
     What a span reads has a length that is a multiple of `multiple`, and all lie on one grid of that
-    pitch, so that poolings fall on the same pixels in every tile. Nothing more is read beyond the
-    photo: a mirror there was tried and left the outermost 8 pixels blurred.
+    pitch, so that poolings fall on the same pixels in every tile; it sees more on one side where
+    that makes its length a multiple of `pitch` too. Nothing more is read beyond the photo: a mirror
+    there was tried and left the outermost 8 pixels blurred.
     """
+    context, end = _up(context, multiple), _up(size, multiple)
+    step = _up(-(-size // max(1, -(-size // core))), multiple)
+    cut = []
+    for start in range(0, size, step):
+        low, high = max(start - context, 0), min(start + step + context, end)
+        length = min(_up(high - low, max(pitch, multiple)), end)
+        low = min(low, end - length)
+        cut.append(Span(start, min(start + step, size), low, low + length))
+    return cut
 
-    def up(n: int) -> int:
-        return -(-n // multiple) * multiple
 
-    context, end = up(context), up(size)
-    step = up(-(-size // max(1, -(-size // core))))
-    return [
-        Span(
-            start,
-            min(start + step, size),
-            max(start - context, 0),
-            min(start + step + context, end),
-        )
-        for start in range(0, size, step)
-    ]
+def _up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
 
 
 def tiles(
@@ -77,7 +79,7 @@ def tiles(
     margin = 2 * (context + multiple)
     grids = []
     for columns in _cuts(width, multiple):
-        across = spans(width, columns, context, multiple)
+        across = spans(width, columns, context, multiple, PITCH)
         widest = max(span.high - span.low for span in across)
         core = min(height, max(SMALLEST, area // widest - margin))
         down = spans(height, core, context, multiple)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore.tiling import SMALLEST, read, reflect_pad, spans, tiles
+from restore.tiling import PITCH, SMALLEST, read, reflect_pad, spans, tiles
 
 
 @settings(deadline=None)
@@ -15,13 +15,16 @@ from restore.tiling import SMALLEST, read, reflect_pad, spans, tiles
     core=st.sampled_from([16, 100, 256, 960]),
     context=st.integers(0, 64),
     multiple=st.sampled_from([1, 8, 16]),
+    pitch=st.sampled_from([1, PITCH]),
 )
-def test_spans_cover_the_line_once_and_see_their_context(size, core, context, multiple):
-    cut = spans(size, core, context, multiple)
+def test_spans_cover_the_line_once_and_see_their_context(size, core, context, multiple, pitch):
+    cut = spans(size, core, context, multiple, pitch)
     assert [s.start for s in cut] == [0, *(s.stop for s in cut[:-1])]
     assert cut[-1].stop == size
     for span in cut:
         assert (span.high - span.low) % multiple == 0
+        everything = (0, -(-size // multiple) * multiple)
+        assert (span.high - span.low) % pitch == 0 or (span.low, span.high) == everything
         assert (span.low - cut[0].low) % multiple == 0
         assert span.start - span.low >= min(context, span.start)
         assert span.high - span.stop >= min(context, size - span.stop)
@@ -57,7 +60,7 @@ def test_tiles_cover_the_photo_once_and_fit(height, width, area, context, multip
     assert sum((r.stop - r.start) * (c.stop - c.start) for r, c in plan) == height * width
     assert len({(r.start, c.start) for r, c in plan}) == len(plan)
     largest = max((r.high - r.low) * (c.high - c.low) for r, c in plan)
-    smallest = 2 * SMALLEST + 2 * (context + multiple)  # a shorter line is not cut
+    smallest = 2 * SMALLEST + 2 * (context + multiple) + PITCH  # a shorter line is not cut
     assert largest <= max(area, smallest**2)
 
 
