@@ -1,4 +1,4 @@
-"""The command line: python -m train photos | tiles | fit | study | evaluate | report | publish."""
+"""The command line: python -m train photos | tiles | fit | study | ablate | evaluate | report | publish."""
 
 import math
 from enum import StrEnum
@@ -115,6 +115,22 @@ def study(
     try:
         compare(runs, tiles, out)
     except (TrainingError, WeightsError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command()
+def ablate(
+    runs: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs"),
+    tiles: Annotated[Path, typer.Option(help="Folder made by `tiles`.")] = Path("tiles"),
+    out: Annotated[Path, typer.Option(help="JSON file.")] = Path("weights/ablations.json"),
+    images: Annotated[int, typer.Option(help="Crops that a run sees.")] = 12_000,
+) -> None:
+    """Measure in short runs what each choice of a recipe is worth."""
+    from .ablations import ablate as run
+
+    try:
+        run(tiles, runs, out, images)
+    except (TrainingError, OSError) as error:
         _stop(str(error))
 
 

@@ -66,7 +66,7 @@ def fit(
 
     started = _start(recipe).to(device, memory_format=torch.channels_last)
     model = synchronise(deepcopy(started), world, device)
-    objective = Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency)
+    objective = Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency, recipe.charbonnier)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
     )
@@ -163,19 +163,24 @@ def fit(
 class L1:
     """Mean absolute error, the study's loss, and `frequency` times that between the spectra.
 
-    The second term is that of MIMO-UNet: Cho et al., 2021, https://arxiv.org/abs/2108.05054.
+    The second term is that of MIMO-UNet: Cho et al., 2021, https://arxiv.org/abs/2108.05054. With
+    `charbonnier`, the first is sqrt(d^2 + charbonnier^2) instead of |d|: Charbonnier et al., 1994.
     """
 
-    def __init__(self, frequency: float = 0.0):
-        self.frequency = frequency
+    def __init__(self, frequency: float = 0.0, charbonnier: float = 0.0):
+        self.frequency, self.charbonnier = frequency, charbonnier
 
     def __call__(self, _: Tensor, restored: Tensor, clear: Tensor) -> tuple[Tensor, dict]:
         difference = restored - clear
         l1 = difference.abs().mean()
-        if not self.frequency:
-            return l1, {"loss": l1.detach()}
-        spectrum = torch.view_as_real(torch.fft.rfft2(difference)).abs().mean()
-        return l1 + self.frequency * spectrum, {"loss": l1.detach(), "spectrum": spectrum.detach()}
+        loss, logs = l1, {"loss": l1.detach()}
+        if self.charbonnier:
+            loss = (difference.square() + self.charbonnier**2).sqrt().mean()
+        if self.frequency:
+            spectrum = torch.view_as_real(torch.fft.rfft2(difference)).abs().mean()
+            loss = loss + self.frequency * spectrum
+            logs["spectrum"] = spectrum.detach()
+        return loss, logs
 
 
 def mix(trained: nn.Module, started: nn.Module, kept: float) -> nn.Module:

@@ -44,6 +44,8 @@ class Recipe:
     """Train against a PatchGAN: adversarial loss + 100 x L1 instead of L1."""
     frequency: float = 0.0
     """Weight of the L1 between Fourier transforms, beside L1; MIMO-UNet has 0.1."""
+    charbonnier: float = 0.0
+    """Rounds L1's corner at 0 off over this much, in levels of 0 to 1."""
     brightness: float = 0.0
     """Tiles are made brighter or darker by up to this share, beside turning and mirroring them."""
     validate_every: int = 4_000
