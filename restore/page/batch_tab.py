@@ -181,6 +181,7 @@ def batch_tab(work: dict) -> None:
                 file_types=["image", ".zip", *SUFFIXES],
                 label=t("batch_files"),
                 elem_id="batch-files",
+                elem_classes="takes-photos",
             )
             model = pick_model()
             metadata = pick_metadata("batch")

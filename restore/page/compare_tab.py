@@ -173,7 +173,7 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
             photo = picture(
                 t("compare_photo"),
                 elem_id="compare-photo",
-                elem_classes="takes-paste",
+                elem_classes="takes-photos",
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
             )

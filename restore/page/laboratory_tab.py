@@ -94,7 +94,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
             clear = picture(
                 t("laboratory_photo"),
                 elem_id="clear",
-                elem_classes="takes-paste",
+                elem_classes="takes-photos",
                 height=220,
                 placeholder=t("laboratory_drop"),
                 sources=["upload", "clipboard", "webcam"],

@@ -248,7 +248,7 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
             photo = picture(
                 t("restore_photo"),
                 elem_id="photo",
-                elem_classes="takes-paste",
+                elem_classes="takes-photos",
                 height=300,
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
