@@ -32,7 +32,7 @@ def compared(visit, cat):
 @pytest.mark.slow
 def test_results_stand_side_by_side_with_a_sorted_table(compared):
     scores = wait_for_scores(compared, "compare", "gan")
-    decibels = [float(row[0].rstrip(" ★")) for row in scores.values()]
+    decibels = [float(row[0].rstrip("\u202f★")) for row in scores.values()]
     assert set(scores) == {"input", "cnn", "gan"}
     assert decibels == sorted(decibels, reverse=True)
     assert [row[0].endswith("★") for row in scores.values()] == [True, False, False]
@@ -140,8 +140,8 @@ def test_the_table_puts_the_best_first_and_marks_it():
         ("a", "-0.50"),
     ]
     shown = scores["metadata"]["display_value"]
-    assert [line[1] for line in shown] == ["28.00 ★", "26.00", "25.50"]
-    assert [line[2] for line in shown] == ["0.85", "0.80", "0.90 ★"]
+    assert [line[1] for line in shown] == ["28.00\u202f★", "26.00", "25.50"]
+    assert [line[2] for line in shown] == ["0.85", "0.80", "0.90\u202f★"]
     blind = ranked([row("input", "–", "–"), row("a", "–", "–")])
     assert [line[3] for line in blind["data"]] == ["–", "–"], "no gain without a reference"
     assert "★" not in str(blind["metadata"])

@@ -50,7 +50,7 @@ def ranked(rows: list[list[str]]) -> dict:
         best = max(number(line[column]) for line in rows)
         for at, line in enumerate(rows):
             if np.isfinite(best) and number(line[column]) == best:
-                display[at][column] = f"{line[column]} ★"
+                display[at][column] = f"{line[column]}\u202f★"
                 styling[at][column] = "font-weight: bold"
     return headed(COLUMNS, rows, metadata={"display_value": display, "styling": styling})
 

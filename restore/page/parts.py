@@ -64,7 +64,6 @@ def pick_metadata(where: str) -> gr.Radio:
         value="keep",
         label=t("metadata"),
         elem_id=f"{where}-metadata",
-        scale=2,
     )
 
 

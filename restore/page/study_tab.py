@@ -67,7 +67,7 @@ def figures(weights: str | None) -> tuple[I18nData | str, str]:
     for suite in suites:
         found = [ours[name].get(suite) for name in MODELS]
         cells = [
-            f"{number(one['input_psnr'], 2)} → {number(one['psnr'], 2)}" if one else "–"
+            f"{number(one['input_psnr'], 2)} →\u00a0{number(one['psnr'], 2)}" if one else "–"
             for one in found
         ]
         lines.append(f"| {translated(SUITES.get(suite, suite))} | {' | '.join(cells)} |")
@@ -127,6 +127,7 @@ def study_tab(tab: gr.Tab) -> None:
                 color="model",
                 y_title=" ",
                 height=300,
+                min_width=300,
                 visible=False,
                 elem_id=f"study-{name}",
             )
