@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 from conftest import EXAMPLES
-from steps import give, images, serious, table, wait_for_scores
+from steps import cut_off, give, images, serious, table, wait_for_scores
 
 from restore.page import differences
 from restore.page.compare_tab import compare_models, ranked
@@ -70,6 +70,7 @@ def test_compare_is_fit_for_a_screen_reader_and_a_phone(compared):
         box = compared.locator(f"#{name}").bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390, name
+    assert cut_off(compared, "#compare-scores *") == []
     compared.set_viewport_size({"width": 1280, "height": 900})
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES
 from PIL import Image, ImageFilter
-from steps import cell, give, halves, images, ready, serious, table, wait_for_scores
+from steps import cell, drop, give, halves, images, ready, serious, table, wait_for_scores
 
 from restore import load
 from restore.metrics import psnr
@@ -40,17 +40,7 @@ def at(page) -> int:
 
 
 def test_drop_a_photo_and_see_two_different_halves(page, cat):
-    data = base64.b64encode(cat.blurred.read_bytes()).decode()
-    transfer = page.evaluate_handle(
-        """data => {
-            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], "cat.png", {type: "image/png"}));
-            return transfer;
-        }""",
-        data,
-    )
-    page.dispatch_event("#photo button:has(input[type=file])", "drop", {"dataTransfer": transfer})
+    drop(page, "#photo button:has(input[type=file])", cat.blurred)
     before, after = halves(page)
     assert np.array_equal(before, opened(cat.blurred)), "before must be the photo, lossless"
     assert before.shape == after.shape
@@ -60,6 +50,22 @@ def test_drop_a_photo_and_see_two_different_halves(page, cat):
     assert float(scores["after"][2]) > float(scores["before"][2]), "sharper"
     page.get_by_text("Restored. Detail is the model's best guess").wait_for()
     assert page.hosts == {"127.0.0.1"}, "the page asks no other host"
+
+
+def test_a_photo_dropped_beside_the_zone_is_taken_too(page, cat, tmp_path):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    drop(page, "h1", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    other = tmp_path / "other.png"
+    with Image.open(cat.blurred) as image:
+        image.crop((0, 0, 80, 60)).save(other)
+    drop(page, "#restore-slider", other)
+    before, _ = halves(page, part="other-cnn.png")
+    assert np.array_equal(before, opened(other)), "in place of the first"
+    page.get_by_role("tab", name="Batch").click()
+    drop(page, "h1", cat.blurred, other)
+    for name in ("cat", "other"):
+        page.locator("#batch-files tr").filter(has_text=name).wait_for()
 
 
 def test_a_pasted_photo_takes_the_place_of_another(page, cat, tmp_path):
@@ -140,6 +146,7 @@ def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat
     said = page.get_by_text("Working size, chosen by auto: 25 %")
     said.wait_for()
     assert np.array_equal(halves(page, part="wide-gan.png")[1], restorer.restore(photo))
+    page.get_by_role("button", name="Working size").click()
     page.locator("#restore-scale").get_by_label("100 %").check()
     said.wait_for(state="hidden")
     whole = restorer.restore(photo, scale=1.0)
@@ -207,6 +214,11 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     give(page, "photo", path)
     page.get_by_text("notes.png: it is not a photo").wait_for()
     assert page.get_by_text("notes.png: it is not a photo").count() == 1, "said once"
+    shown_by_name(page, "notes.png")
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('.toast-body')).opacity === '1'"
+    )
+    assert serious(page) == []
     page.locator("#photo").get_by_label("Remove Image").click()
     page.get_by_role("button", name="Restore", exact=True).click()
     page.get_by_text("There is no photo yet").wait_for()
@@ -214,6 +226,29 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     give(page, "photo", cat.blurred)
     before, _ = halves(page)
     assert np.array_equal(before, opened(cat.blurred)), "and the next photo is served"
+
+
+def shown_by_name(page, name: str) -> None:
+    """The name stands where the browser has no picture, and no broken one does."""
+    frame = page.locator("#photo .image-frame")
+    page.locator("#photo .image-frame img").wait_for(state="hidden")
+    assert frame.evaluate("one => getComputedStyle(one, '::after').content") == f'"{name}"'
+
+
+def test_a_photo_that_no_browser_shows_is_restored_and_has_its_name_in_the_zone(
+    page, cat, tmp_path
+):
+    path = tmp_path / "scan of 1999.tif"
+    with Image.open(cat.blurred) as image:
+        image.save(path)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", path)
+    before, _ = halves(page)
+    assert np.array_equal(before, opened(cat.blurred))
+    shown_by_name(page, "scan of 1999.tif")
+    drop(page, "h1", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    page.locator("#photo .image-frame img").wait_for()
 
 
 def test_a_reference_of_another_size_is_not_compared_but_the_photo_restored(page, cat):
