@@ -106,7 +106,12 @@ def cut_off(page, selector: str) -> list[str]:
 
 
 def serious(page) -> list[str]:
-    """What axe-core finds serious or critical on what is shown."""
+    """What axe-core finds serious or critical on what is shown, once nothing fades in any more."""
+    page.evaluate(
+        """() => Promise.allSettled(document.getAnimations()
+            .filter(one => one.effect.getComputedTiming().endTime < 1000)
+            .map(one => one.finished))"""
+    )
     found = Axe().run(page).response["violations"]
     return [
         f"{one['id']}: {one['nodes'][0]['html']}"

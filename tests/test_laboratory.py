@@ -1,6 +1,7 @@
 """The laboratory, its links and curves, and the study's tab."""
 
 import io
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from restore.distort import DISTORTIONS
 from restore.metrics import psnr
 from restore.page import laboratory
 from restore.page.laboratory_tab import KINDS
+from restore.page.parts import COLOURS
 from restore.page.setting import Setting, from_query
 from restore.page.study_tab import CURVES, POINTS, curve, figures, history
 from restore.page.texts import TEXTS
@@ -93,6 +95,14 @@ def test_the_curves_hold_what_the_models_gain_and_come_one_point_at_a_time(monke
     soft = laboratory.distorted(clear, "noise", strength, 5, 0)
     after = laboratory.restored(laboratory.Photo(soft), "cnn").colours
     assert gain == pytest.approx(psnr(after, clear) - psnr(soft, clear), abs=1e-3)
+
+
+def test_nothing_is_measured_on_what_is_hardly_touched(monkeypatch):
+    monkeypatch.setattr(laboratory, "MODELS", {"cnn": MODELS["cnn"]})
+    plots = list(laboratory.gain_curves({"path": str(CAT)}, "gaussian", 0, 5))
+    strengths = [strength for _, strength, _ in plots[-1].value["data"]]
+    assert strengths == laboratory.ladder("gaussian")[1:]
+    assert min(gain for _, _, gain in plots[-1].value["data"]) > 0
 
 
 def test_figures_of_other_weights_are_not_shown(tmp_path):
@@ -205,6 +215,24 @@ def test_a_forged_link_says_so_and_curves_can_be_stopped(page, page_url):
     page.locator("a[download]").filter(has_text="cat-motion").or_(
         page.get_by_text("cat-motion")
     ).first.wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_plot_draws_every_model(page, page_url):
+    page.goto(page_url + "?kind=gaussian&model=cnn")
+    page.get_by_text("restored by cnn").wait_for()
+    page.get_by_role("button", name="Draw gain").click()
+    page.locator(".status").get_by_text(re.compile(r"measuring unet-\d+, \d+ s left")).wait_for()
+    page.wait_for_function(
+        """colours => {
+            const lines = [...document.querySelectorAll("#laboratory-plot .mark-line path")];
+            return colours.every(one => lines.some(line => line.getAttribute("stroke") === one));
+        }""",
+        arg=list(COLOURS.values()),
+    )
+    for name in COLOURS:
+        page.locator("#laboratory-plot").get_by_text(name, exact=True).wait_for()
 
 
 @pytest.mark.browser

@@ -215,9 +215,6 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     page.get_by_text("notes.png: it is not a photo").wait_for()
     assert page.get_by_text("notes.png: it is not a photo").count() == 1, "said once"
     shown_by_name(page, "notes.png")
-    page.wait_for_function(
-        "getComputedStyle(document.querySelector('.toast-body')).opacity === '1'"
-    )
     assert serious(page) == []
     page.locator("#photo").get_by_label("Remove Image").click()
     page.get_by_role("button", name="Restore", exact=True).click()

@@ -18,17 +18,19 @@ from ..metrics import psnr
 from ..models import count_parameters
 from ..photo import Photo
 from ..weights import WeightsError
-from .parts import SCORES, headed
+from .parts import SCORES, colours, headed
 from .restore_tab import preview, progress_in_words, written
-from .results import RUNS, Stopped, restored
+from .results import RUNS, Stopped, restored, time_words
 from .setting import Setting
 from .texts import t, translated
-from .work import Upload, opened, scores, sentences, stem
+from .work import PACE, Upload, opened, scores, sentences, stem
 
 SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
 CROP, STRENGTHS = 128, 7
 """Side of the crop that the curves are measured on, in pixels, and points per curve."""
+UNSEEN = 45
+"""PSNR in dB from which a distortion is not seen: there is nothing to gain, and much to lose."""
 
 
 def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: float | None):
@@ -142,7 +144,8 @@ def gain_curves(
         points: list[tuple[str, float, float]] = []
         jobs = [(model, strength) for model in sorted(MODELS, key=size) for strength in strengths]
         for done, (model, strength) in enumerate(jobs):
-            progress((done, len(jobs)), f"{model} at {strength:g}")
+            left = time_left([model for model, _ in jobs[done:]])
+            progress((done, len(jobs)), translated(f"measuring {model}, {left} left"))
             soft = distorted(clear, kind, strength, seed, angle)
             try:
                 after = restored(Photo(soft), model, unwanted=unwanted).colours
@@ -151,10 +154,17 @@ def gain_curves(
             except WeightsError as error:
                 gr.Warning(f"{model}: {translated(str(error))}")
                 continue
-            gain = psnr(after, clear) - psnr(soft, clear)
-            if np.isfinite(gain):  # a strength of 0 leaves the photo as it is: infinite PSNR
-                points.append((model, strength, round(gain, 3)))
+            before = psnr(soft, clear)
+            if before < UNSEEN:
+                points.append((model, strength, round(psnr(after, clear) - before, 3)))
             yield curves(points, DISTORTIONS[kind].unit)
+
+
+def time_left(models: list[str]) -> str:
+    """For one crop with each of them; what has not run yet counts as the slowest that has."""
+    slowest = min(PACE.values(), default=CROP * CROP)
+    seconds = sum(CROP * CROP / PACE.get(model, slowest) for model in models)
+    return time_words(max(seconds, 1))
 
 
 def ladder(kind: str) -> list[float]:
@@ -174,4 +184,5 @@ def size(model: str) -> int:
 def curves(points: list[tuple[str, float, float]], unit: str) -> gr.LinePlot:
     table = DataFrame(points, columns=["model", "strength", "gain"])
     gain = translated("Gain (dB)")
-    return gr.LinePlot(table, x_title=translated(unit), y_title=gain, title=gain, visible=True)
+    words = {"x_title": translated(unit), "y_title": gain, "title": gain}
+    return gr.LinePlot(table, color_map=colours(table["model"]), visible=True, **words)

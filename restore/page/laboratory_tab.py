@@ -139,6 +139,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     stop = gr.Button(t("stop"), scale=1)
                 address = gr.Textbox(
                     label=t("laboratory_link_label"),
+                    info=t("laboratory_link_info"),
                     visible=False,
                     interactive=False,
                     buttons=["copy"],

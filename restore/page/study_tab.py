@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from .. import MODELS
 from ..weights import PUBLISHED, WeightsError, locate, measured
+from .parts import colours
 from .texts import t, translated
 from .work import WEIGHTS
 
@@ -97,7 +98,7 @@ def curve(column: str, title: str, histories: dict[str, list[dict[str, float]]])
     ]
     table = DataFrame(points, columns=["model", "images", "value"])
     words = {"title": translated(title), "x_title": translated("tiles seen")}
-    return gr.LinePlot(table, visible=bool(points), **words)
+    return gr.LinePlot(table, color_map=colours(table["model"]), visible=bool(points), **words)
 
 
 def fill() -> tuple:
