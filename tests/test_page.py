@@ -39,7 +39,7 @@ def test_what_the_server_says_is_in_the_visitor_s_language_too(browser, page_url
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(page_url)
-    page.locator("#examples").get_by_text("Katze: Unschärfe der Studie").wait_for()
+    page.locator("#examples").get_by_role("button", name="Katze: Unschärfe der Studie").wait_for()
     page.get_by_text("ein Viertel der Rechenzeit").first.wait_for()
     page.locator("#restore-model").get_by_label("cnn").check()
     give(page, "photo", cat.blurred)

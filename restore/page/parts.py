@@ -53,6 +53,7 @@ def pick_scale(where: str) -> gr.Radio:
         [(t("scale_auto"), "auto"), *((f"{size} %", size) for size in PERCENT if size != "auto")],
         value="auto",
         label=t("scale"),
+        show_label=False,
         info=t("scale_info"),
         elem_id=f"{where}-scale",
     )

@@ -28,7 +28,7 @@ TEXT_OF = {
 }
 """Gradio swaps no text inside our own elements; so they get all languages and choose."""
 
-SCRIPTS = ("viewer.js", "gestures.js", "zone.js", "toasts.js")
+SCRIPTS = ("viewer.js", "gestures.js", "zone.js", "wording.js")
 
 
 def said(language: str) -> dict[str, str]:
@@ -47,7 +47,7 @@ def said(language: str) -> dict[str, str]:
 
 
 def head() -> str:
-    """What the page's <head> needs: viewers, photos given anywhere, toasts in all languages."""
+    """What the page's <head> needs: viewers, photos given anywhere, and the words."""
     texts = {
         language: said(language) | {name: there[data.key] for name, data in TEXT_OF.items()}
         for language, there in TEXTS.items()

@@ -1,5 +1,6 @@
-// Gradio's toasts in the visitor's language: their heads, which are "Error" and "Warning" whatever
-// title they are given, and what Gradio says itself when an upload or the connection fails.
+// What Gradio says in English to everybody, in the visitor's words: the heads of its toasts, which are
+// "Error" and "Warning" whatever title they are given, what it says itself when an upload or the
+// connection fails, and to a screen reader "Thumbnail 1 of 9" instead of what is on the photo.
 
 const HEADS = { error: "failed", warning: "note", info: "note" };
 const SAID = [
@@ -23,6 +24,11 @@ function inOwnWords(text) {
 }
 
 new MutationObserver(() => {
+  for (const caption of document.querySelectorAll(".examples .caption-label")) {
+    const words = caption.textContent.trim();
+    const button = caption.closest("button");
+    if (button.getAttribute("aria-label") !== words) button.setAttribute("aria-label", words);
+  }
   for (const toast of document.querySelectorAll(".toast-body")) {
     const kind = Object.keys(HEADS).find((one) => toast.classList.contains(one));
     put(toast.querySelector(".toast-title"), () => kind && words()[HEADS[kind]]);
