@@ -3,6 +3,8 @@
 import io
 import re
 import shutil
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +132,25 @@ def test_a_record_of_training_becomes_curves(tmp_path):
     assert not curve(*CURVES["ssim"], {"cnn": found}).visible, "that column is empty"
     (tmp_path / "history.csv").write_text("step,images\n1,what\n")
     assert history(tmp_path) == []
+
+
+def test_distorting_a_large_photo_tells_the_time_left(tmp_path, monkeypatch):
+    whole = laboratory.distorted
+
+    def slowly(*setting):
+        time.sleep(0.1 if setting[0].shape[0] <= laboratory.CROP else 0.7)
+        return whole(*setting)
+
+    monkeypatch.setattr(laboratory, "distorted", slowly)
+    told: list[tuple[float, str]] = []
+    upload = {"path": str(CAT), "orig_name": "cat.jpg"}
+    (path,) = laboratory.distort_photo(
+        upload, "gaussian", 2, progress=lambda share, desc: told.append((share, desc))
+    )
+    assert Path(path).name == "cat-gaussian.png"
+    assert len(told) >= 2
+    assert 0 < told[0][0] < told[-1][0] < 1
+    assert all(re.fullmatch(r"distorting, \d+ s left", words) for _, words in told)
 
 
 @pytest.mark.slow

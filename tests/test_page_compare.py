@@ -1,6 +1,7 @@
 """The tab Compare, as a person meets it in a real browser, and what it reckons."""
 
 import importlib
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from conftest import EXAMPLES
 from steps import cut_off, give, images, serious, table, wait_for_scores
 
 from restore.page import differences
-from restore.page.compare_tab import compare_models, ranked
+from restore.page.compare_tab import compare_models, explain, ranked
+from restore.page.results import RUNS
 from restore.weights import WeightsError
 
 
@@ -126,6 +128,23 @@ def test_a_model_that_fails_leaves_the_others(cat, monkeypatch):
     rows = {row[0]: row[1:] for row in scores["data"]}
     assert set(rows["gan"]) == {"failed"}
     assert float(rows["cnn"][3]) > 0
+
+
+def test_what_differs_is_drawn_with_progress_and_stops_when_nobody_waits(cat, monkeypatch):
+    upload = {"path": str(cat.blurred), "orig_name": "cat.png"}
+    list(compare_models(upload, ["cnn", "gan"]))
+    told: list[tuple[float, str]] = []
+
+    def tell(share: float, desc: str) -> None:
+        told.append((share, desc))
+
+    (answer,) = explain(upload, ["cnn", "gan"], None, tell)
+    assert [name for _, name in answer[0]] == ["cnn", "gan"]
+    assert [share for share, _ in told] == pytest.approx([0, 1 / 3, 2 / 3])
+    assert told[0][1] == "drawing what differs"
+    assert all(words == "drawing what differs, 1 s left" for _, words in told[1:])
+    monkeypatch.setattr(RUNS, "run", lambda *_: nullcontext(lambda: True))
+    assert list(explain(upload, ["cnn", "gan"], None, tell)) == []
 
 
 def test_the_table_puts_the_best_first_and_marks_it():

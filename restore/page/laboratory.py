@@ -3,6 +3,7 @@
 import base64
 import io
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ..photo import Photo
 from ..weights import WeightsError
 from .parts import SCORES, colours, headed
 from .restore_tab import preview, progress_in_words, written
-from .results import RUNS, Stopped, restored, time_words
+from .results import RUNS, Stopped, meanwhile, restored, time_words
 from .setting import Setting
 from .texts import t, translated
 from .work import PACE, Upload, opened, scores, sentences, stem
@@ -41,7 +42,12 @@ def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: 
 
 
 def distort_photo(
-    photo: Upload, kind: str, strength: float, seed: int = 0, angle: float | None = None
+    photo: Upload,
+    kind: str,
+    strength: float,
+    seed: int = 0,
+    angle: float | None = None,
+    progress: gr.Progress = gr.Progress(),
 ) -> Iterator[str]:
     """Distort a clear photo on purpose, to see later what a model brings back.
 
@@ -59,7 +65,17 @@ def distort_photo(
         check_setting(kind, strength, seed, angle)
         levels = opened(photo).levels()
         path = Path(folder, f"{stem(photo)}-{kind}.png")
-        yield str(written(Photo(distorted(levels, kind, strength, seed, angle)), path))
+
+        def distort_all(levels: np.ndarray, path: Path) -> Path:
+            return written(Photo(distorted(levels, kind, strength, seed, angle)), path)
+
+        def tell(share: float, left: str) -> None:
+            progress(share, desc=translated(f"distorting, {left} left"))
+
+        started, part = time.perf_counter(), np.ascontiguousarray(levels[:CROP, :CROP])
+        distort_all(part, Path(folder, "part.png"))
+        seconds = (time.perf_counter() - started) * levels.size / part.size
+        yield str(meanwhile(lambda: distort_all(levels, path), seconds, tell))
 
 
 def drawn_kernel(setting: Setting) -> str:
