@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from conftest import WAIT
-from steps import cut_off, drop, give, wait_for_scores
+from steps import cut_off, drop, give, serious, wait_for_scores
 
 from restore.page.guard import LARGEST_FILE
 
@@ -21,6 +21,7 @@ def test_no_tab_sticks_out_on_a_phone_and_none_asks_another_host(visit):
             arg=at,
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab.inner_text()
+        assert serious(page) == [], tab.inner_text()
     assert page.hosts == {"127.0.0.1"}
     page.context.close()
 
