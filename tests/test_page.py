@@ -101,6 +101,20 @@ def test_a_refused_upload_gets_a_sentence(browser, page_url, cat, answer, words)
     context.close()
 
 
+def test_a_server_that_is_gone_gets_a_sentence(browser, page_url, cat):
+    context = browser.new_context(locale="de-AT")
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(page_url)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    wait_for_scores(page, "restore", "nachher")
+    page.route("**/gradio_api/**", lambda route: route.abort())
+    page.locator("#restore-model").get_by_label("gan").check()
+    page.get_by_text("Der Server antwortet nicht.").wait_for()
+    context.close()
+
+
 def test_gradio_refuses_a_file_that_is_too_large_whoever_sends_it(page_url):
     answer = httpx.post(
         f"{page_url}gradio_api/upload", files={"files": ("huge.png", bytes(LARGEST_FILE + 1))}
