@@ -108,9 +108,15 @@ def cut_off(page, selector: str) -> list[str]:
 def serious(page) -> list[str]:
     """What axe-core finds serious or critical on what is shown, once nothing fades in any more."""
     page.evaluate(
-        """() => Promise.allSettled(document.getAnimations()
-            .filter(one => one.effect.getComputedTiming().endTime < 1000)
-            .map(one => one.finished))"""
+        """async () => {
+            const fading = () => document.getAnimations()
+                .filter(one => one.playState === "running"
+                    && one.effect.getComputedTiming().endTime < 1000);
+            do {
+                await Promise.allSettled(fading().map(one => one.finished));
+                await new Promise(done => setTimeout(done, 50));  // one may follow another
+            } while (fading().length);
+        }"""
     )
     found = Axe().run(page).response["violations"]
     return [

@@ -101,7 +101,13 @@ def test_the_curves_hold_what_the_models_gain_and_come_one_point_at_a_time(monke
 
 def test_nothing_is_measured_on_what_is_hardly_touched(monkeypatch):
     monkeypatch.setattr(laboratory, "MODELS", {"cnn": MODELS["cnn"]})
-    plots = list(laboratory.gain_curves({"path": str(CAT)}, "gaussian", 0, 5))
+    told: list[str] = []
+    plots = list(
+        laboratory.gain_curves(
+            {"path": str(CAT)}, "gaussian", 0, 5, lambda share, words: told.append(words)
+        )
+    )
+    assert all(re.fullmatch(r"measuring cnn, \d+ s left", words) for words in told)
     strengths = [strength for _, strength, _ in plots[-1].value["data"]]
     assert strengths == laboratory.ladder("gaussian")[1:]
     assert min(gain for _, _, gain in plots[-1].value["data"]) > 0
@@ -244,7 +250,6 @@ def test_the_plot_draws_every_model(page, page_url):
     page.goto(page_url + "?kind=gaussian&model=cnn")
     page.get_by_text("restored by cnn").wait_for()
     page.get_by_role("button", name="Draw gain").click()
-    page.locator(".status").get_by_text(re.compile(r"measuring unet-\d+, \d+ s left")).wait_for()
     page.wait_for_function(
         """colours => {
             const lines = [...document.querySelectorAll("#laboratory-plot .mark-line path")];
