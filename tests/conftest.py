@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from running import Running, running
 from skimage import data
+from steps import give, ready
 
 from restore.photo import decode
 from train import tiles
@@ -120,6 +121,17 @@ def cat(tmp_path_factory) -> Pair:
     with Image.open(EXAMPLES / "cat.jpg") as image:
         image.crop(box).save(pair.clear)
     return pair
+
+
+@pytest.fixture(scope="module")
+def restored(visit, cat):
+    """A page with a small photo restored by the CNN; each test leaves it at fit, in the middle."""
+    page = visit()
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    yield page
+    page.context.close()
 
 
 @pytest.fixture(scope="session")

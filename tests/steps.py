@@ -1,6 +1,8 @@
 """What a person does on the page and sees there, in a few words for the browser tests."""
 
+import base64
 import io
+import mimetypes
 
 import numpy as np
 from axe_playwright_python.sync_playwright import Axe
@@ -9,6 +11,34 @@ from PIL import Image
 
 def give(page, where: str, path) -> None:
     page.set_input_files(f"#{where} input[type=file]", str(path))
+
+
+def drop(page, where, *paths) -> None:
+    """Drop files on what a selector finds, as a browser tells the page of it, which takes them."""
+    taken = page.evaluate(
+        """([where, files]) => {
+            const dataTransfer = new DataTransfer();
+            for (const [name, type, data] of files) {
+                const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+                dataTransfer.items.add(new File([bytes], name, {type}));
+            }
+            const given = {dataTransfer, bubbles: true, cancelable: true};
+            return ["dragover", "drop"].every(kind =>
+                !document.querySelector(where).dispatchEvent(new DragEvent(kind, given)));
+        }""",
+        [
+            where,
+            [
+                [
+                    path.name,
+                    mimetypes.guess_type(path.name)[0] or "",
+                    base64.b64encode(path.read_bytes()).decode(),
+                ]
+                for path in paths
+            ],
+        ],
+    )
+    assert taken, "else the browser leaves the page for the file"
 
 
 def ready(page, where: str = "restore", part: str = "") -> None:
@@ -66,8 +96,28 @@ def images(page, where: str) -> list[dict]:
     )
 
 
+def cut_off(page, selector: str) -> list[str]:
+    """What of the elements is wider than the room it has, so that one must push it to and fro."""
+    return page.eval_on_selector_all(
+        selector,
+        """list => list.filter(one => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+            .map(one => `${one.className}: ${one.scrollWidth} of ${one.clientWidth}`)""",
+    )
+
+
 def serious(page) -> list[str]:
-    """What axe-core finds serious or critical on what is shown."""
+    """What axe-core finds serious or critical on what is shown, once nothing fades in any more."""
+    page.evaluate(
+        """async () => {
+            const fading = () => document.getAnimations()
+                .filter(one => one.playState === "running"
+                    && one.effect.getComputedTiming().endTime < 1000);
+            do {
+                await Promise.allSettled(fading().map(one => one.finished));
+                await new Promise(done => setTimeout(done, 50));  // one may follow another
+            } while (fading().length);
+        }"""
+    )
     found = Axe().run(page).response["violations"]
     return [
         f"{one['id']}: {one['nodes'][0]['html']}"

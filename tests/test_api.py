@@ -75,6 +75,17 @@ def test_compare_gives_each_result_as_it_is_ready(client):
     assert sorted({len(output[0]) for output in job.outputs()}) == [1, 2, 3]
 
 
+def test_programs_are_told_what_goes_in_and_out(client):
+    told = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(told) == {"/restore", "/compare", "/distort"}
+    for endpoint in told.values():
+        for one in [*endpoint["parameters"], *endpoint["returns"]]:
+            assert len(str(one["label"]).split()) > 4, one["label"]
+            assert "translation" not in str(one["label"])
+    angle = told["/distort"]["parameters"][-1]
+    assert "degrees above the horizontal" in angle["label"]
+
+
 def test_distort_is_repeatable(client):
     call = [handle_file(CLEAR), "motion", 11, 4]
     first, second = (picture(client.predict(*call, api_name="/distort")) for _ in range(2))

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from conftest import EXAMPLES
 from PIL import Image
-from steps import serious
+from steps import cut_off, serious
 
 from restore.page import archive
 from restore.page.archive import BatchError, Item, gather, report, result_name
@@ -208,6 +208,9 @@ def test_many_photos_and_an_archive_become_one_archive(page, small, tmp_path):
     for said in ("it is not a photo", "leads out of the archive"):
         page.locator("#batch-table [role=gridcell]").get_by_text(said).first.wait_for()
     assert serious(page) == []
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert cut_off(page, "#batch-table *") == [], "it can be read"
     with results(page) as archive:
         names = ["day 1/one-cnn.jpg", "report.csv", "small-cnn.jpg"]
         assert sorted(archive.namelist()) == names

@@ -179,6 +179,19 @@ def test_uploads_are_limited_whatever_they_claim(uploads, monkeypatch):
     assert exchange(drain, path, [b"x" * 900], door)[0] == 429
 
 
+def test_the_photos_of_a_batch_come_in_one_upload(uploads):
+    path, chunk = "/gradio_api/upload", b"x" * 50_000_000
+    assert exchange(drain, path, [chunk] * 5)[0] == 200
+
+
+def test_an_upload_for_which_there_is_no_room_is_not_begun(uploads, monkeypatch):
+    free = guard.shutil.disk_usage(uploads).free
+    monkeypatch.setattr(guard, "LEAST_FREE", free - 50_000_000)
+    for claimed, status in ((b"1000", 200), (b"90000000", 507)):
+        headers = [(b"content-length", claimed)]
+        assert exchange(drain, "/gradio_api/upload", headers=headers)[0] == status
+
+
 def test_who_falls_silent_is_let_go(uploads, monkeypatch):
     monkeypatch.setattr(guard, "PATIENCE", 0.05)
 

@@ -1,7 +1,10 @@
 """The laboratory, its links and curves, and the study's tab."""
 
 import io
+import re
 import shutil
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from restore.distort import DISTORTIONS
 from restore.metrics import psnr
 from restore.page import laboratory
 from restore.page.laboratory_tab import KINDS
+from restore.page.parts import COLOURS
 from restore.page.setting import Setting, from_query
 from restore.page.study_tab import CURVES, POINTS, curve, figures, history
 from restore.page.texts import TEXTS
@@ -95,6 +99,20 @@ def test_the_curves_hold_what_the_models_gain_and_come_one_point_at_a_time(monke
     assert gain == pytest.approx(psnr(after, clear) - psnr(soft, clear), abs=1e-3)
 
 
+def test_nothing_is_measured_on_what_is_hardly_touched(monkeypatch):
+    monkeypatch.setattr(laboratory, "MODELS", {"cnn": MODELS["cnn"]})
+    told: list[str] = []
+    plots = list(
+        laboratory.gain_curves(
+            {"path": str(CAT)}, "gaussian", 0, 5, lambda share, words: told.append(words)
+        )
+    )
+    assert all(re.fullmatch(r"measuring cnn, \d+ s left", words) for words in told)
+    strengths = [strength for _, strength, _ in plots[-1].value["data"]]
+    assert strengths == laboratory.ladder("gaussian")[1:]
+    assert min(gain for _, _, gain in plots[-1].value["data"]) > 0
+
+
 def test_figures_of_other_weights_are_not_shown(tmp_path):
     shutil.copytree(BUNDLED / "cnn", tmp_path / "cnn")
     ours = measured("cnn", tmp_path)["seed"]["psnr"]
@@ -120,6 +138,25 @@ def test_a_record_of_training_becomes_curves(tmp_path):
     assert not curve(*CURVES["ssim"], {"cnn": found}).visible, "that column is empty"
     (tmp_path / "history.csv").write_text("step,images\n1,what\n")
     assert history(tmp_path) == []
+
+
+def test_distorting_a_large_photo_tells_the_time_left(tmp_path, monkeypatch):
+    whole = laboratory.distorted
+
+    def slowly(*setting):
+        time.sleep(0.1 if setting[0].shape[0] <= laboratory.CROP else 0.7)
+        return whole(*setting)
+
+    monkeypatch.setattr(laboratory, "distorted", slowly)
+    told: list[tuple[float, str]] = []
+    upload = {"path": str(CAT), "orig_name": "cat.jpg"}
+    (path,) = laboratory.distort_photo(
+        upload, "gaussian", 2, progress=lambda share, desc: told.append((share, desc))
+    )
+    assert Path(path).name == "cat-gaussian.png"
+    assert len(told) >= 2
+    assert 0 < told[0][0] < told[-1][0] < 1
+    assert all(re.fullmatch(r"distorting, \d+ s left", words) for _, words in told)
 
 
 @pytest.mark.slow
@@ -205,6 +242,23 @@ def test_a_forged_link_says_so_and_curves_can_be_stopped(page, page_url):
     page.locator("a[download]").filter(has_text="cat-motion").or_(
         page.get_by_text("cat-motion")
     ).first.wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_plot_draws_every_model(page, page_url):
+    page.goto(page_url + "?kind=gaussian&model=cnn")
+    page.get_by_text("restored by cnn").wait_for()
+    page.get_by_role("button", name="Draw gain").click()
+    page.wait_for_function(
+        """colours => {
+            const lines = [...document.querySelectorAll("#laboratory-plot .mark-line path")];
+            return colours.every(one => lines.some(line => line.getAttribute("stroke") === one));
+        }""",
+        arg=list(COLOURS.values()),
+    )
+    for name in COLOURS:
+        page.locator("#laboratory-plot").get_by_text(name, exact=True).wait_for()
 
 
 @pytest.mark.browser

@@ -1,8 +1,11 @@
 """The page as a whole, in a real browser."""
 
+import httpx
 import pytest
 from conftest import WAIT
-from steps import give, wait_for_scores
+from steps import cut_off, drop, give, serious, wait_for_scores
+
+from restore.page.guard import LARGEST_FILE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,6 +21,7 @@ def test_no_tab_sticks_out_on_a_phone_and_none_asks_another_host(visit):
             arg=at,
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab.inner_text()
+        assert serious(page) == [], tab.inner_text()
     assert page.hosts == {"127.0.0.1"}
     page.context.close()
 
@@ -36,7 +40,7 @@ def test_what_the_server_says_is_in_the_visitor_s_language_too(browser, page_url
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(page_url)
-    page.locator("#examples").get_by_text("Katze: Unschärfe der Studie").wait_for()
+    page.locator("#examples").get_by_role("button", name="Katze: Unschärfe der Studie").wait_for()
     page.get_by_text("ein Viertel der Rechenzeit").first.wait_for()
     page.locator("#restore-model").get_by_label("cnn").check()
     give(page, "photo", cat.blurred)
@@ -47,4 +51,81 @@ def test_what_the_server_says_is_in_the_visitor_s_language_too(browser, page_url
     (tmp_path / "notes.png").write_text("these are notes")
     give(page, "photo", tmp_path / "notes.png")
     page.get_by_text("notes.png: Es ist kein Foto; möglich sind JPEG").wait_for()
+    page.locator(".toast-title").get_by_text("Das hat nicht geklappt").wait_for()
+    page.goto(page_url + "?kind=magic")
+    page.get_by_text("Der Link verlangt, was es nicht gibt").wait_for()
+    page.locator(".toast-title").get_by_text("Hinweis").wait_for()
+    page.get_by_label("Schließen").wait_for()
     context.close()
+
+
+def test_what_is_too_large_gets_a_sentence_before_it_travels(browser, page_url, tmp_path):
+    """Gradio has English words for it, and shows as raw JSON what the guard says."""
+    context = browser.new_context(locale="de-AT")
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(page_url)
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+    huge = tmp_path / "huge.png"
+    with huge.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    give(page, "photo", huge)
+    page.get_by_text("Diese Datei ist größer als 100 MB.").wait_for()
+    assert not [url for url in sent if "/upload?" in url]
+    (tmp_path / "notes.txt").write_text("these are notes")
+    drop(page, "h1", tmp_path / "notes.txt")
+    page.get_by_text("Das ist kein Foto.").wait_for()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ('{"detail": "Das sind mehr als 500 MB auf einmal."}', "Das sind mehr als 500 MB"),
+        (
+            "File size exceeded maximum allowed size of 1 bytes.",
+            "Diese Datei ist größer als 100 MB",
+        ),
+    ],
+)
+def test_a_refused_upload_gets_a_sentence(browser, page_url, cat, answer, words):
+    context = browser.new_context(locale="de-AT")
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.route("**/upload*", lambda route: route.fulfill(status=413, body=answer))
+    page.goto(page_url)
+    give(page, "photo", cat.blurred)
+    page.get_by_text(words).wait_for()
+    assert "HTTP" not in page.locator(".toast-body").inner_text()
+    context.close()
+
+
+def test_a_server_that_is_gone_gets_a_sentence(browser, page_url, cat):
+    context = browser.new_context(locale="de-AT")
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(page_url)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    wait_for_scores(page, "restore", "nachher")
+    page.route("**/gradio_api/**", lambda route: route.abort())
+    page.locator("#restore-model").get_by_label("gan").check()
+    page.get_by_text("Der Server antwortet nicht.").wait_for()
+    context.close()
+
+
+def test_gradio_refuses_a_file_that_is_too_large_whoever_sends_it(page_url):
+    answer = httpx.post(
+        f"{page_url}gradio_api/upload", files={"files": ("huge.png", bytes(LARGEST_FILE + 1))}
+    )
+    assert answer.status_code == 413
+
+
+def test_no_table_is_cut_off_on_a_phone(visit):
+    page = visit(390, 844, touch=True)
+    page.get_by_role("tab", name="Study").click()
+    page.locator("#study-suites td").first.wait_for()
+    for name in ("study-table", "study-suites"):
+        assert cut_off(page, f"#{name}, #{name} *") == []
+    page.context.close()

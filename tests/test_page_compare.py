@@ -1,14 +1,16 @@
 """The tab Compare, as a person meets it in a real browser, and what it reckons."""
 
 import importlib
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from conftest import EXAMPLES
-from steps import give, images, serious, table, wait_for_scores
+from steps import cut_off, give, images, serious, table, wait_for_scores
 
 from restore.page import differences
-from restore.page.compare_tab import compare_models, ranked
+from restore.page.compare_tab import compare_models, explain, ranked
+from restore.page.results import RUNS
 from restore.weights import WeightsError
 
 
@@ -32,7 +34,7 @@ def compared(visit, cat):
 @pytest.mark.slow
 def test_results_stand_side_by_side_with_a_sorted_table(compared):
     scores = wait_for_scores(compared, "compare", "gan")
-    decibels = [float(row[0].rstrip(" ★")) for row in scores.values()]
+    decibels = [float(row[0].rstrip("\u202f★")) for row in scores.values()]
     assert set(scores) == {"input", "cnn", "gan"}
     assert decibels == sorted(decibels, reverse=True)
     assert [row[0].endswith("★") for row in scores.values()] == [True, False, False]
@@ -70,6 +72,7 @@ def test_compare_is_fit_for_a_screen_reader_and_a_phone(compared):
         box = compared.locator(f"#{name}").bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390, name
+    assert cut_off(compared, "#compare-scores *") == []
     compared.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -127,6 +130,23 @@ def test_a_model_that_fails_leaves_the_others(cat, monkeypatch):
     assert float(rows["cnn"][3]) > 0
 
 
+def test_what_differs_is_drawn_with_progress_and_stops_when_nobody_waits(cat, monkeypatch):
+    upload = {"path": str(cat.blurred), "orig_name": "cat.png"}
+    list(compare_models(upload, ["cnn", "gan"]))
+    told: list[tuple[float, str]] = []
+
+    def tell(share: float, desc: str) -> None:
+        told.append((share, desc))
+
+    (answer,) = explain(upload, ["cnn", "gan"], None, tell)
+    assert [name for _, name in answer[0]] == ["cnn", "gan"]
+    assert [share for share, _ in told] == pytest.approx([0, 1 / 3, 2 / 3])
+    assert told[0][1] == "drawing what differs"
+    assert all(words == "drawing what differs, 1 s left" for _, words in told[1:])
+    monkeypatch.setattr(RUNS, "run", lambda *_: nullcontext(lambda: True))
+    assert list(explain(upload, ["cnn", "gan"], None, tell)) == []
+
+
 def test_the_table_puts_the_best_first_and_marks_it():
     def row(name, decibels, similarity):
         return [name, decibels, similarity, "–", "0.5", "1.0"]
@@ -140,8 +160,8 @@ def test_the_table_puts_the_best_first_and_marks_it():
         ("a", "-0.50"),
     ]
     shown = scores["metadata"]["display_value"]
-    assert [line[1] for line in shown] == ["28.00 ★", "26.00", "25.50"]
-    assert [line[2] for line in shown] == ["0.85", "0.80", "0.90 ★"]
+    assert [line[1] for line in shown] == ["28.00\u202f★", "26.00", "25.50"]
+    assert [line[2] for line in shown] == ["0.85", "0.80", "0.90\u202f★"]
     blind = ranked([row("input", "–", "–"), row("a", "–", "–")])
     assert [line[3] for line in blind["data"]] == ["–", "–"], "no gain without a reference"
     assert "★" not in str(blind["metadata"])

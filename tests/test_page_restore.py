@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES
 from PIL import Image, ImageFilter
-from steps import cell, give, halves, images, ready, serious, table, wait_for_scores
+from steps import cell, drop, give, halves, ready, serious, table, wait_for_scores
 
 from restore import load
 from restore.metrics import psnr
@@ -16,41 +16,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 GPS = 0x8825
 
 
-@pytest.fixture(scope="module")
-def restored(visit, cat):
-    """A page with a small photo restored by the CNN; each test leaves it at fit, in the middle."""
-    page = visit()
-    page.locator("#restore-model").get_by_label("cnn").check()
-    give(page, "photo", cat.blurred)
-    ready(page, part="cat-cnn.png")
-    yield page
-    page.context.close()
-
-
 def opened(path) -> np.ndarray:
     return decode(path).levels()
 
 
-def divider(page):
-    return page.locator("#restore-slider [role=slider]")
-
-
-def at(page) -> int:
-    return int(divider(page).get_attribute("aria-valuenow"))
-
-
 def test_drop_a_photo_and_see_two_different_halves(page, cat):
-    data = base64.b64encode(cat.blurred.read_bytes()).decode()
-    transfer = page.evaluate_handle(
-        """data => {
-            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], "cat.png", {type: "image/png"}));
-            return transfer;
-        }""",
-        data,
-    )
-    page.dispatch_event("#photo button:has(input[type=file])", "drop", {"dataTransfer": transfer})
+    drop(page, "#photo button:has(input[type=file])", cat.blurred)
     before, after = halves(page)
     assert np.array_equal(before, opened(cat.blurred)), "before must be the photo, lossless"
     assert before.shape == after.shape
@@ -60,6 +31,22 @@ def test_drop_a_photo_and_see_two_different_halves(page, cat):
     assert float(scores["after"][2]) > float(scores["before"][2]), "sharper"
     page.get_by_text("Restored. Detail is the model's best guess").wait_for()
     assert page.hosts == {"127.0.0.1"}, "the page asks no other host"
+
+
+def test_a_photo_dropped_beside_the_zone_is_taken_too(page, cat, tmp_path):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    drop(page, "h1", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    other = tmp_path / "other.png"
+    with Image.open(cat.blurred) as image:
+        image.crop((0, 0, 80, 60)).save(other)
+    drop(page, "#restore-slider", other)
+    before, _ = halves(page, part="other-cnn.png")
+    assert np.array_equal(before, opened(other)), "in place of the first"
+    page.get_by_role("tab", name="Batch").click()
+    drop(page, "h1", cat.blurred, other)
+    for name in ("cat", "other"):
+        page.locator("#batch-files tr").filter(has_text=name).wait_for()
 
 
 def test_a_pasted_photo_takes_the_place_of_another(page, cat, tmp_path):
@@ -140,6 +127,7 @@ def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat
     said = page.get_by_text("Working size, chosen by auto: 25 %")
     said.wait_for()
     assert np.array_equal(halves(page, part="wide-gan.png")[1], restorer.restore(photo))
+    page.get_by_role("button", name="Working size").click()
     page.locator("#restore-scale").get_by_label("100 %").check()
     said.wait_for(state="hidden")
     whole = restorer.restore(photo, scale=1.0)
@@ -207,6 +195,8 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     give(page, "photo", path)
     page.get_by_text("notes.png: it is not a photo").wait_for()
     assert page.get_by_text("notes.png: it is not a photo").count() == 1, "said once"
+    shown_by_name(page, "notes.png")
+    assert serious(page) == []
     page.locator("#photo").get_by_label("Remove Image").click()
     page.get_by_role("button", name="Restore", exact=True).click()
     page.get_by_text("There is no photo yet").wait_for()
@@ -214,6 +204,29 @@ def test_a_file_that_is_no_photo_gets_a_sentence(page, tmp_path, cat):
     give(page, "photo", cat.blurred)
     before, _ = halves(page)
     assert np.array_equal(before, opened(cat.blurred)), "and the next photo is served"
+
+
+def shown_by_name(page, name: str) -> None:
+    """The name stands where the browser has no picture, and no broken one does."""
+    frame = page.locator("#photo .image-frame")
+    page.locator("#photo .image-frame img").wait_for(state="hidden")
+    assert frame.evaluate("one => getComputedStyle(one, '::after').content") == f'"{name}"'
+
+
+def test_a_photo_that_no_browser_shows_is_restored_and_has_its_name_in_the_zone(
+    page, cat, tmp_path
+):
+    path = tmp_path / "scan of 1999.tif"
+    with Image.open(cat.blurred) as image:
+        image.save(path)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", path)
+    before, _ = halves(page)
+    assert np.array_equal(before, opened(cat.blurred))
+    shown_by_name(page, "scan of 1999.tif")
+    drop(page, "h1", cat.blurred)
+    ready(page, part="cat-cnn.png")
+    page.locator("#photo .image-frame img").wait_for()
 
 
 def test_a_reference_of_another_size_is_not_compared_but_the_photo_restored(page, cat):
@@ -257,105 +270,3 @@ def test_two_visitors_at_once_get_each_their_own(visit, cat, tmp_path):
         assert np.array_equal(before, opened(path))
         assert np.array_equal(after, load("cnn").restore(opened(path)))
         page.context.close()
-
-
-def test_keys_move_the_divider_and_say_where_it_is(restored):
-    divider(restored).focus()
-    for key, place in {
-        "Home": 0,
-        "ArrowRight": 2,
-        "PageUp": 12,
-        "ArrowLeft": 10,
-        "End": 100,
-    }.items():
-        restored.keyboard.press(key)
-        assert at(restored) == place
-    restored.mouse.move(0, 0)
-    for _ in range(5):
-        restored.keyboard.press("PageDown")
-    assert at(restored) == 50
-    assert divider(restored).get_attribute("aria-valuetext") == "50 % Before, 50 % After"
-
-
-def test_the_mouse_moves_the_divider_and_pans_both_halves_in_step(restored):
-    stage = restored.locator("#restore-slider .viewer-stage")
-    box = stage.bounding_box()
-    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    restored.mouse.move(*middle)
-    restored.mouse.down()
-    restored.mouse.move(box["x"] + box["width"] * 0.25, middle[1], steps=3)
-    restored.mouse.up()
-    assert at(restored) == 25
-    tools = restored.locator("#restore-slider .viewer-tools")
-    fit = images(restored, "restore-slider")[0]["width"]
-    for label, zoom in {"100 %": 1, "200 %": 2}.items():
-        tools.get_by_text(label, exact=True).first.click()
-        first, second = images(restored, "restore-slider")
-        assert first["width"] == pytest.approx(zoom * first["natural"])
-        assert first["width"] == second["width"]
-        assert first["transform"] == second["transform"]
-    restored.keyboard.press("+")
-    for _ in range(4):
-        restored.keyboard.press("+")
-    start = images(restored, "restore-slider")[0]["left"]
-    restored.mouse.move(middle[0] + 60, middle[1] + 20)
-    restored.mouse.down()
-    restored.mouse.move(middle[0] + 20, middle[1] + 20, steps=2)
-    restored.mouse.up()
-    first, second = images(restored, "restore-slider")
-    assert first["left"] == pytest.approx(start - 40, abs=1)
-    assert first["transform"] == second["transform"]
-    assert at(restored) == 25, "a pan leaves the divider where it is"
-    tools.get_by_text("Fit").click()
-    assert images(restored, "restore-slider")[0]["width"] == pytest.approx(fit)
-
-
-def test_the_lens_shows_the_place_under_the_cursor(restored):
-    lens = restored.locator("#restore-slider .viewer-lens")
-    assert lens.is_hidden()
-    restored.get_by_role("button", name="Lens").first.click()
-    box = restored.locator("#restore-slider .viewer-stage").bounding_box()
-    seen = []
-    for share in (0.3, 0.7):
-        restored.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
-        assert lens.is_visible()
-        seen.append(lens.evaluate("canvas => canvas.toDataURL()"))
-    assert seen[0] != seen[1]
-    restored.get_by_role("button", name="Lens").first.click()
-    assert lens.is_hidden()
-
-
-def test_halves_have_names_and_fill_the_screen(restored):
-    first, second = images(restored, "restore-slider")
-    assert (first["alt"], second["alt"]) == ("Before: cat.png", "After: cat-cnn.png")
-    restored.get_by_role("button", name="Full screen").first.click()
-    restored.wait_for_function(
-        "document.querySelector('#restore-slider .viewer-stage').clientHeight > innerHeight * 0.8"
-    )
-    restored.get_by_role("button", name="Full screen").first.click()
-    restored.wait_for_function("!document.fullscreenElement")
-
-
-def test_on_a_phone_the_result_comes_first_and_a_finger_moves_the_divider(visit, cat):
-    page = visit(390, 844, dark=True, touch=True)
-    page.locator("#restore-model").get_by_label("cnn").check()
-    page.evaluate("scrollTo(0, 0)")  # up to where a photo is taken
-    give(page, "photo", cat.blurred)
-    wait_for_scores(page, "restore", "after")
-    stage = page.locator("#restore-slider .viewer-stage")
-    box = stage.bounding_box()
-    assert 0 < box["y"] < box["y"] + box["height"] < 844, "seen without scrolling"
-    touch = page.context.new_cdp_session(page)
-    y = box["y"] + box["height"] / 2
-    for kind, share in [("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.75)]:
-        point = {"x": box["x"] + share * box["width"], "y": y}
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert at(page) == pytest.approx(75, abs=2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert serious(page) == []
-    page.context.close()
-
-
-def test_nothing_stands_in_the_way_of_a_screen_reader(restored):
-    assert serious(restored) == []

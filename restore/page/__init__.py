@@ -16,6 +16,7 @@ from . import viewer
 from .batch_tab import batch_tab
 from .blocks import Page
 from .compare_tab import compare_tab
+from .guard import LARGEST_FILE
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
 from .results import RUNS
@@ -43,7 +44,7 @@ LAUNCH = {
     "css_paths": Path(__file__).with_name("style.css"),
     "head": viewer.head(),
     "run_history": False,
-    "max_file_size": "100mb",
+    "max_file_size": LARGEST_FILE,
     "footer_links": ["api"],
     "i18n": I18N,
 }

@@ -18,7 +18,7 @@ from .work import Upload, restorer, scores, sentences, suffix
 
 THUMBNAIL = 480
 """Longer side of what the gallery shows, in pixels: the results themselves are in the archive."""
-HEADERS = ["File", "Pixels", "Seconds", "Sharpness before", "Sharpness after", "Problem"]
+HEADERS = ["File", "Pixels", "Seconds", "Sharpness before", "Sharpness after"]
 
 
 class Batch:
@@ -88,10 +88,11 @@ class Batch:
     def table(self) -> dict:
         rows = [
             [
-                item.name,
+                f"⚠️ {item.name}: {item.error.removeprefix(f'{item.name}: ')}"
+                if item.error
+                else item.name,
                 f"{item.row['width']} x {item.row['height']}" if item.row else "",
                 *(item.row.get(k, "") for k in ("seconds", "sharpness_before", "sharpness_after")),
-                item.error.removeprefix(f"{item.name}: "),
             ]
             for item in self.items
             if item.row or item.error
@@ -181,6 +182,7 @@ def batch_tab(work: dict) -> None:
                 file_types=["image", ".zip", *SUFFIXES],
                 label=t("batch_files"),
                 elem_id="batch-files",
+                elem_classes="takes-photos",
             )
             model = pick_model()
             metadata = pick_metadata("batch")

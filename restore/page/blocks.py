@@ -1,6 +1,7 @@
-"""Gradio's Blocks, with failures of Gradio's own as sentences too."""
+"""Gradio's Blocks, with failures of Gradio's own as sentences too, and words for programs."""
 
 import gradio as gr
+from gradio.utils import get_function_description
 
 from .guard import origin
 from .work import log, sentences
@@ -24,3 +25,19 @@ class Page(gr.Blocks):
             failure = error
         with sentences():
             raise failure
+
+    def get_api_info(self, *arguments: object, **options: object) -> dict:
+        """As Gradio tells programs of the page, but in the words of the functions' docstrings.
+
+        Gradio takes the labels, which are keys of texts here, for the browser to swap.
+        """
+        info = super().get_api_info(*arguments, **options)
+        for function in self.fns.values():
+            endpoint = info["named_endpoints"].get(f"/{function.api_name}")
+            if endpoint and function.api_visibility == "public":
+                _, taken, given = get_function_description(function.fn)
+                for one in endpoint["parameters"]:
+                    one["label"] = taken[one["parameter_name"]].rstrip(".")
+                for one, words in zip(endpoint["returns"], given, strict=True):
+                    one["label"] = words
+        return info

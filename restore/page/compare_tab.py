@@ -1,6 +1,7 @@
 """The tab Compare and the endpoint /compare."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ..weights import WeightsError
 from .differences import coloured, most_different, scale_for, signed
 from .parts import came_along, headed, picture, progress_line, score_table
 from .restore_tab import progress_in_words, written
-from .results import RUNS, Stopped, kept, restored
+from .results import RUNS, Stopped, kept, restored, time_words
 from .texts import t, translated
 from .viewer import SideBySide
 from .work import Upload, comparable, opened, scores, sentences, stem
@@ -50,7 +51,7 @@ def ranked(rows: list[list[str]]) -> dict:
         best = max(number(line[column]) for line in rows)
         for at, line in enumerate(rows):
             if np.isfinite(best) and number(line[column]) == best:
-                display[at][column] = f"{line[column]} ★"
+                display[at][column] = f"{line[column]}\u202f★"
                 styling[at][column] = "font-weight: bold"
     return headed(COLUMNS, rows, metadata={"display_value": display, "styling": styling})
 
@@ -100,13 +101,20 @@ def compare_models(
             yield shown, ranked(rows)
 
 
-def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tuple]:
+def explain(
+    photo: Upload,
+    models: list[str],
+    reference: Upload,
+    progress: gr.Progress = gr.Progress(),
+    request: gr.Request = None,
+) -> Iterator[tuple]:
     """Difference maps and the most telling crop, from what the comparison left behind."""
     nothing = (gr.skip(),) * 5
     if not photo or not models:
         yield nothing
         return
-    with sentences(), tempfile.TemporaryDirectory() as folder:
+    run = RUNS.run(request, "compare", COMPARISON)
+    with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo)
         clear = None
         if reference and (there := opened(reference)).size == before.size:
@@ -121,13 +129,18 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
             yield nothing
             return
         base = before.levels() if clear is None else clear
-        maps = {translated("input"): signed(before.levels(), base)} if clear is not None else {}
-        maps |= {model: signed(levels, base) for model, levels in results.items()}
-        scale = scale_for(list(maps.values()))
-        drawn = [
-            (written(Photo(coloured(one, scale)), Path(folder, f"difference-{model}.png")), model)
-            for model, one in maps.items()
-        ]
+        compared = {translated("input"): before.levels()} if clear is not None else {}
+        compared |= results
+        steps = Steps(len(compared) + 1, progress)
+        steps.tell()
+        maps = {name: signed(levels, base) for name, levels in compared.items()}
+        scale, drawn = scale_for(list(maps.values())), []
+        for name, one in maps.items():
+            if unwanted():
+                return
+            path = Path(folder, f"difference-{name}.png")
+            drawn.append((written(Photo(coloured(one, scale)), path), name))
+            steps.tell()
         rows, columns = most_different([*results.values()], SPOT)
         crops = {translated("input"): before.levels(), **results}
         if clear is not None:
@@ -142,6 +155,24 @@ def explain(photo: Upload, models: list[str], reference: Upload) -> Iterator[tup
         words = t("compare_minus_input") if clear is None else t("compare_minus_clear")
         where = f": {columns.start}, {rows.start} (px)"
         yield drawn, words, legend(scale), cut, t("compare_spot") + where
+
+
+class Steps:
+    """Tells how much of `count` equal steps is done, and from the second on the time left."""
+
+    def __init__(self, count: int, progress: gr.Progress):
+        self.count, self.progress = count, progress
+        self.done, self.started = 0, time.perf_counter()
+
+    def tell(self) -> None:
+        """Before each step."""
+        words = translated("drawing what differs")
+        if self.done:
+            elapsed = time.perf_counter() - self.started
+            left = time_words(max(elapsed * (self.count - self.done) / self.done, 1))
+            words = translated(f"drawing what differs, {left} left")
+        self.progress(self.done / self.count, desc=words)
+        self.done += 1
 
 
 def legend(scale: int) -> str:
@@ -173,7 +204,7 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
             photo = picture(
                 t("compare_photo"),
                 elem_id="compare-photo",
-                elem_classes="takes-paste",
+                elem_classes="takes-photos",
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
             )
@@ -229,10 +260,10 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
         [maps, words, scale, crops, where],
         preprocess=False,
         api_visibility="private",
-        show_progress="hidden",
+        show_progress_on=status,
     )
     told.success(lambda: gr.Column(visible=True), None, more, api_visibility="private", queue=False)
-    stop.click(None, cancels=run, api_visibility="private")
+    stop.click(None, cancels=[run, told], api_visibility="private")
     stop.click(stop_run, at, **now)
     photo.change(
         lambda: (None, None, gr.Column(visible=False)),

@@ -23,8 +23,10 @@ from .texts import translated
 
 log = logging.getLogger("restore.page")
 
-LARGEST_UPLOAD = 101_000_000
-"""Bytes of a whole upload: one photo of 100 MB and its wrapping."""
+LARGEST_FILE = 100_000_000
+"""Bytes of one file of an upload; Gradio counts them."""
+LARGEST_UPLOAD = 500_000_000
+"""Bytes of a whole upload: the photos of a batch come in one."""
 LARGEST_CALL = 500_000
 """Bytes of any other request."""
 PATIENCE = 60
@@ -177,11 +179,11 @@ class Guard:
         folder = upload_folder()
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
-        if shutil.disk_usage(folder).free < LEAST_FREE:
-            raise RefusedError(507, DISK_FULL)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LARGEST_UPLOAD:
             raise _too_large()
+        if shutil.disk_usage(folder).free < LEAST_FREE + int(length):
+            raise RefusedError(507, DISK_FULL)
         total = 0
 
         async def counted():
@@ -303,7 +305,8 @@ def _without_deep_link(scope):
 
 
 def _too_large() -> RefusedError:
-    return RefusedError(413, "This file is larger than 100 MB. Please scale the photo down.")
+    megabytes = LARGEST_UPLOAD // 1_000_000
+    return RefusedError(413, f"This is more than {megabytes} MB at once. Please split it.")
 
 
 def _silent() -> RefusedError:

@@ -3,6 +3,7 @@
 import base64
 import io
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,17 +19,19 @@ from ..metrics import psnr
 from ..models import count_parameters
 from ..photo import Photo
 from ..weights import WeightsError
-from .parts import SCORES, headed
+from .parts import SCORES, colours, headed
 from .restore_tab import preview, progress_in_words, written
-from .results import RUNS, Stopped, restored
+from .results import RUNS, Stopped, meanwhile, restored, time_words
 from .setting import Setting
 from .texts import t, translated
-from .work import Upload, opened, scores, sentences, stem
+from .work import PACE, Upload, opened, scores, sentences, stem
 
 SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
 CROP, STRENGTHS = 128, 7
 """Side of the crop that the curves are measured on, in pixels, and points per curve."""
+UNSEEN = 45
+"""PSNR in dB from which a distortion is not seen: there is nothing to gain, and much to lose."""
 
 
 def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: float | None):
@@ -39,7 +42,12 @@ def distorted(levels: np.ndarray, kind: str, strength: float, seed: int, angle: 
 
 
 def distort_photo(
-    photo: Upload, kind: str, strength: float, seed: int = 0, angle: float | None = None
+    photo: Upload,
+    kind: str,
+    strength: float,
+    seed: int = 0,
+    angle: float | None = None,
+    progress: gr.Progress = gr.Progress(),
 ) -> Iterator[str]:
     """Distort a clear photo on purpose, to see later what a model brings back.
 
@@ -57,7 +65,17 @@ def distort_photo(
         check_setting(kind, strength, seed, angle)
         levels = opened(photo).levels()
         path = Path(folder, f"{stem(photo)}-{kind}.png")
-        yield str(written(Photo(distorted(levels, kind, strength, seed, angle)), path))
+
+        def distort_all(levels: np.ndarray, path: Path) -> Path:
+            return written(Photo(distorted(levels, kind, strength, seed, angle)), path)
+
+        def tell(share: float, left: str) -> None:
+            progress(share, desc=translated(f"distorting, {left} left"))
+
+        started, part = time.perf_counter(), np.ascontiguousarray(levels[:CROP, :CROP])
+        distort_all(part, Path(folder, "part.png"))
+        seconds = (time.perf_counter() - started) * levels.size / part.size
+        yield str(meanwhile(lambda: distort_all(levels, path), seconds, tell))
 
 
 def drawn_kernel(setting: Setting) -> str:
@@ -142,7 +160,8 @@ def gain_curves(
         points: list[tuple[str, float, float]] = []
         jobs = [(model, strength) for model in sorted(MODELS, key=size) for strength in strengths]
         for done, (model, strength) in enumerate(jobs):
-            progress((done, len(jobs)), f"{model} at {strength:g}")
+            left = time_left([model for model, _ in jobs[done:]])
+            progress((done, len(jobs)), translated(f"measuring {model}, {left} left"))
             soft = distorted(clear, kind, strength, seed, angle)
             try:
                 after = restored(Photo(soft), model, unwanted=unwanted).colours
@@ -151,10 +170,17 @@ def gain_curves(
             except WeightsError as error:
                 gr.Warning(f"{model}: {translated(str(error))}")
                 continue
-            gain = psnr(after, clear) - psnr(soft, clear)
-            if np.isfinite(gain):  # a strength of 0 leaves the photo as it is: infinite PSNR
-                points.append((model, strength, round(gain, 3)))
+            before = psnr(soft, clear)
+            if before < UNSEEN:
+                points.append((model, strength, round(psnr(after, clear) - before, 3)))
             yield curves(points, DISTORTIONS[kind].unit)
+
+
+def time_left(models: list[str]) -> str:
+    """For one crop with each of them; what has not run yet counts as the slowest that has."""
+    slowest = min(PACE.values(), default=CROP * CROP)
+    seconds = sum(CROP * CROP / PACE.get(model, slowest) for model in models)
+    return time_words(max(seconds, 1))
 
 
 def ladder(kind: str) -> list[float]:
@@ -174,4 +200,5 @@ def size(model: str) -> int:
 def curves(points: list[tuple[str, float, float]], unit: str) -> gr.LinePlot:
     table = DataFrame(points, columns=["model", "strength", "gain"])
     gain = translated("Gain (dB)")
-    return gr.LinePlot(table, x_title=translated(unit), y_title=gain, title=gain, visible=True)
+    words = {"x_title": translated(unit), "y_title": gain, "title": gain}
+    return gr.LinePlot(table, color_map=colours(table["model"]), visible=True, **words)

@@ -28,8 +28,15 @@ RANDOM = ("shake", "noise")
 """What the seed matters for, once a motion has its angle."""
 
 
-def distort_whole(photo: Upload, kind: str, strength: float, seed: int, angle: float):
-    for path in distort_photo(photo, kind, strength, seed, angle):
+def distort_whole(
+    photo: Upload,
+    kind: str,
+    strength: float,
+    seed: int,
+    angle: float,
+    progress: gr.Progress = gr.Progress(),
+):
+    for path in distort_photo(photo, kind, strength, seed, angle, progress):
         yield gr.File(path, visible=True)
 
 
@@ -94,7 +101,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
             clear = picture(
                 t("laboratory_photo"),
                 elem_id="clear",
-                elem_classes="takes-paste",
+                elem_classes="takes-photos",
                 height=220,
                 placeholder=t("laboratory_drop"),
                 sources=["upload", "clipboard", "webcam"],
@@ -139,6 +146,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                     stop = gr.Button(t("stop"), scale=1)
                 address = gr.Textbox(
                     label=t("laboratory_link_label"),
+                    info=t("laboratory_link_info"),
                     visible=False,
                     interactive=False,
                     buttons=["copy"],
@@ -193,7 +201,9 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     any_angle = gr.Number(None, visible=False)
     given = [clear, kind, strength, seed]
     gr.on([], distort_photo, [*given, any_angle], file, api_name="distort", **work)
-    whole.click(distort_whole, [*given, angle], file, **private, **work)
+    distorting = whole.click(
+        distort_whole, [*given, angle], file, show_progress_on=progress, **private, **work
+    )
     curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
@@ -205,7 +215,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
         **at_once,
     )
     plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
-    stop.click(None, cancels=[run, rerun, curve], **private)
+    stop.click(None, cancels=[run, rerun, curve, distorting], **private)
     stop.click(stop_run, **now, **at_once)
     link.click(None, values, address, js=COPY_LINK, **private)
     link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)

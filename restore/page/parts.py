@@ -1,5 +1,7 @@
 """Components that more than one tab shows."""
 
+from collections.abc import Iterable
+
 import gradio as gr
 
 from .. import MODELS
@@ -7,6 +9,8 @@ from ..working_size import PERCENT
 from .texts import about, t, translated
 
 DEFAULT_MODEL = "unet-512"
+COLOURS = dict(zip(MODELS, ("#0072b2", "#d55e00", "#009e73", "#cc79a7"), strict=True))
+"""Of the models in plots, told apart by the colour-blind too (Okabe and Ito)."""
 SCORES = ["", "PSNR", "SSIM", "Sharpness"]
 
 
@@ -49,6 +53,7 @@ def pick_scale(where: str) -> gr.Radio:
         [(t("scale_auto"), "auto"), *((f"{size} %", size) for size in PERCENT if size != "auto")],
         value="auto",
         label=t("scale"),
+        show_label=False,
         info=t("scale_info"),
         elem_id=f"{where}-scale",
     )
@@ -64,12 +69,17 @@ def pick_metadata(where: str) -> gr.Radio:
         value="keep",
         label=t("metadata"),
         elem_id=f"{where}-metadata",
-        scale=2,
     )
 
 
 def download_button() -> gr.DownloadButton:
     return gr.DownloadButton(t("download"), interactive=False, variant="primary")
+
+
+def colours(models: Iterable[str]) -> dict[str, str]:
+    """For LinePlot(color_map=...): it draws no model that was not among them when it began anew."""
+    present = set(models)
+    return {name: colour for name, colour in COLOURS.items() if name in present}
 
 
 def progress_line() -> gr.HTML:

@@ -110,7 +110,7 @@ def steps(
         file.parent.mkdir()
         download = gr.DownloadButton(value=written(after, file), interactive=True)
         notes = "\n\n".join(map(translated, before.notes))
-        if size == "auto":
+        if size == "auto" and result.scale < 1:
             notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
         yield halves, gr.skip(), download, judgement(before, result.colours, model), notes
         rows = score_rows(before, after, clear)
@@ -248,17 +248,18 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
             photo = picture(
                 t("restore_photo"),
                 elem_id="photo",
-                elem_classes="takes-paste",
+                elem_classes="takes-photos",
                 height=300,
                 placeholder=t("restore_drop"),
                 sources=["upload", "clipboard", "webcam"],
             )
             with gr.Column(elem_classes="settings"):
                 model = pick_model(elem_id="restore-model")
-                scale = pick_scale("restore")
                 with gr.Row():
-                    again = gr.Button(t("restore_again"), variant="primary", scale=3)
+                    again = gr.Button(t("restore_again"), scale=3)
                     stop = gr.Button(t("stop"), scale=1, elem_id="restore-stop")
+                with gr.Accordion(t("scale"), open=False):
+                    scale = pick_scale("restore")
                 with gr.Accordion(t("restore_have_reference"), open=False):
                     reference = picture(t("restore_reference"), elem_id="reference", height=200)
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
@@ -267,18 +268,19 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
             note = gr.Markdown(elem_id="restore-note", elem_classes="verdict")
             notes = gr.Markdown(elem_id="restore-file-notes", elem_classes="note")
             with gr.Column(elem_classes="when-done"):
-                strength = gr.Slider(
-                    0,
-                    100,
-                    100,
-                    step=1,
-                    label=t("restore_strength"),
-                    info=t("restore_strength_info"),
-                    elem_id="restore-strength",
-                )
-                with gr.Row(equal_height=True):
-                    metadata = pick_metadata("restore")
+                with gr.Row(elem_classes="take"):
+                    strength = gr.Slider(
+                        0,
+                        100,
+                        100,
+                        step=1,
+                        label=t("restore_strength"),
+                        info=t("restore_strength_info"),
+                        elem_id="restore-strength",
+                        scale=3,
+                    )
                     download = download_button()
+                metadata = pick_metadata("restore")
                 table = score_table("restore")
             examples = examples_gallery(page)
     asked, outputs = [photo, model, reference, scale], [view, table, download]

@@ -6,9 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import TypeVar
 
 import gradio as gr
 import numpy as np
@@ -29,6 +31,7 @@ except ImportError:
         return function
 
 
+T = TypeVar("T")
 KEPT_BYTES, KEPT_SECONDS = 512 << 20, 3600
 """How much is kept of what was restored, and for how long: no longer than the visitors' files."""
 BARRED = 2.0
@@ -269,6 +272,20 @@ class _Work:
         total = self._share_at / self._share if self._share else self._pixels() / PACE[self.name]
         share = min(elapsed / max(total, 1e-6), 0.99)
         return share, f"restoring with {self.name}, {time_words(max(total - elapsed, 1))} left"
+
+
+def meanwhile(work: Callable[[], T], seconds: float, tell: Callable[[float, str], None]) -> T:
+    """What `work` returns, or raises; while it runs, `tell` gets the share done and the time left.
+
+    Both are reckoned with the `seconds` that it is thought to take.
+    """
+    started = time.perf_counter()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        while wait([future], TICK).not_done:
+            elapsed = time.perf_counter() - started
+            tell(min(elapsed / seconds, 0.99), time_words(max(seconds - elapsed, 1)))
+        return future.result()
 
 
 def time_words(seconds: float) -> str:

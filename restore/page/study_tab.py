@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from .. import MODELS
 from ..weights import PUBLISHED, WeightsError, locate, measured
+from .parts import colours
 from .texts import t, translated
 from .work import WEIGHTS
 
@@ -67,7 +68,7 @@ def figures(weights: str | None) -> tuple[I18nData | str, str]:
     for suite in suites:
         found = [ours[name].get(suite) for name in MODELS]
         cells = [
-            f"{number(one['input_psnr'], 2)} → {number(one['psnr'], 2)}" if one else "–"
+            f"{number(one['input_psnr'], 2)} →\u00a0{number(one['psnr'], 2)}" if one else "–"
             for one in found
         ]
         lines.append(f"| {translated(SUITES.get(suite, suite))} | {' | '.join(cells)} |")
@@ -97,7 +98,7 @@ def curve(column: str, title: str, histories: dict[str, list[dict[str, float]]])
     ]
     table = DataFrame(points, columns=["model", "images", "value"])
     words = {"title": translated(title), "x_title": translated("tiles seen")}
-    return gr.LinePlot(table, visible=bool(points), **words)
+    return gr.LinePlot(table, color_map=colours(table["model"]), visible=bool(points), **words)
 
 
 def fill() -> tuple:
@@ -127,6 +128,7 @@ def study_tab(tab: gr.Tab) -> None:
                 color="model",
                 y_title=" ",
                 height=300,
+                min_width=300,
                 visible=False,
                 elem_id=f"study-{name}",
             )

@@ -13,7 +13,7 @@ from gradio.components.gallery import GalleryData, GalleryImage
 from gradio.components.imageslider import SliderData
 from gradio.data_classes import ImageData
 
-from .texts import TEXTS, t
+from .texts import TEXTS, t, translated
 
 TEXT_OF = {
     "before": t("viewer_before"),
@@ -28,14 +28,28 @@ TEXT_OF = {
 }
 """Gradio swaps no text inside our own elements; so they get all languages and choose."""
 
+SCRIPTS = ("viewer.js", "gestures.js", "zone.js", "wording.js")
 
-SCRIPTS = ("viewer.js", "gestures.js", "paste.js")
+
+def said(language: str) -> dict[str, str]:
+    """What stands in Gradio's own toasts, which it swaps no text in either."""
+    return {
+        "failed": translated("This did not work", language),
+        "note": translated("Please note", language),
+        "close": translated("Close", language),
+        "too_large": translated(
+            "This file is larger than 100 MB. Please scale the photo down.", language
+        ),
+        "no_photo": translated("This is not a photo.", language),
+        "lost": translated("The server does not answer. Trying again …", language),
+        "busy": translated("Too many visitors at once. Please try again in a minute.", language),
+    }
 
 
 def head() -> str:
-    """What the page's <head> needs: the viewers, and photos pasted anywhere."""
+    """What the page's <head> needs: viewers, photos given anywhere, and the words."""
     texts = {
-        language: {name: there[data.key] for name, data in TEXT_OF.items() if data.key in there}
+        language: said(language) | {name: there[data.key] for name, data in TEXT_OF.items()}
         for language, there in TEXTS.items()
     }
     scripts = "".join(Path(__file__).with_name(name).read_text("utf-8") for name in SCRIPTS)
