@@ -210,22 +210,32 @@ def test_a_small_crowd_gets_its_own_photos_back(page_app):
 
 
 GROWTH = """
-import psutil, numpy as np
+import sys, threading, psutil, numpy as np
 from restore import load
 from restore.page.serve import keep_memory_flat
-keep_memory_flat()
-restorer, process = load("cnn", device="cpu"), psutil.Process()
-for i in range(36):
-    restorer.restore(np.zeros((40 + 2 * i, 110 - 2 * i, 3), np.uint8))
-    if i == 3:
-        before = process.memory_info().rss
-print((process.memory_info().rss - before) / 1e6)
+if "flat" in sys.argv:
+    keep_memory_flat()
+restorer, process, memory = load("cnn", device="cpu"), psutil.Process(), []
+for height, width in np.random.default_rng(0).integers(40, 130, (160, 2)):
+    photo = np.zeros((height, width, 3), np.uint8)
+    run = threading.Thread(target=restorer.restore, args=(photo,))  # as on the page
+    run.start()
+    run.join()
+    memory.append(process.memory_info().rss / 1e6)
+print(np.median(memory[-30:]) - np.median(memory[10:40]))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc and oneDNN are meant")
 def test_memory_stays_flat_whatever_the_sizes():
-    growth = subprocess.run(
-        [sys.executable, "-c", GROWTH], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert float(growth.stdout) < 8, "MB; 16 without keep_memory_flat, 2 with it"
+    """By how much depends on processor and threads, so it is compared, not measured by itself."""
+    grown = {}
+    for how in ("flat", "as it comes"):
+        command = [sys.executable, "-c", GROWTH, how]
+        environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+        process = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        grown[how] = float(process.stdout)
+    # MB: 14 and 80 with AMX, 17 and 180 with AVX2, each within a fifth
+    assert grown["flat"] < grown["as it comes"] / 2, grown
