@@ -6,7 +6,11 @@ import pytest
 from restore import MODELS, load
 from restore.page import verdicts, words
 from restore.page.laboratory import distorted
-from restore.photo import Photo
+from restore.page.work import sharpness_of
+
+
+def judged(before: np.ndarray, after: np.ndarray, model: str) -> str:
+    return words.judgement(sharpness_of(before), sharpness_of(after), model).key
 
 
 @pytest.mark.slow
@@ -24,12 +28,12 @@ def test_words_are_honest(clear, model, blurs, key):
     before = clear
     for kind, strength in blurs:
         before = distorted(before, kind, strength, 1, None)
-    assert words.judgement(Photo(before), load(model).restore(before), model).key == key
+    assert judged(before, load(model).restore(before), model) == key
 
 
 def test_a_photo_too_small_to_judge_says_so():
     tiny = np.zeros((5, 5, 3), np.uint8)
-    assert words.judgement(Photo(tiny), tiny, "cnn").key == "verdict_small"
+    assert judged(tiny, tiny, "cnn") == "verdict_small"
 
 
 def test_every_model_has_thresholds():

@@ -1,4 +1,6 @@
-"""The command line: python -m train photos | tiles | fit | study | ablate | evaluate | report | publish."""
+"""The command line: python -m train photos | tiles | fit | ablate | study | evaluate | ...
+
+`report` writes the tables, `publish` uploads."""
 
 import math
 from enum import StrEnum

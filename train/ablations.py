@@ -26,9 +26,7 @@ IMAGES = 12_000
 
 def variants(images: int = IMAGES) -> dict[str, Recipe]:
     """What was changed -> the recipe; all see as many pixels as `images` crops of 64 have."""
-    base = Recipe(
-        "gan", images, batch=16, crop=64, ema=0.99, mixture=CAMERA, validate_every=images
-    )
+    base = Recipe("gan", images, batch=16, crop=64, ema=0.99, mixture=CAMERA, validate_every=images)
     return {
         BASE: base,
         "another seed": replace(base, seed=1),

@@ -66,7 +66,9 @@ def fit(
 
     started = _start(recipe).to(device, memory_format=torch.channels_last)
     model = synchronise(deepcopy(started), world, device)
-    objective = Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency, recipe.charbonnier)
+    objective = (
+        Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency, recipe.charbonnier)
+    )
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
     )

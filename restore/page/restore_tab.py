@@ -34,6 +34,7 @@ from .work import (
     restorer,
     scores,
     sentences,
+    sharpness_of,
     stem,
     suffix,
     working_size,
@@ -112,13 +113,24 @@ def steps(
         notes = "\n\n".join(map(translated, before.notes))
         if size == "auto" and result.scale < 1:
             notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
-        yield halves, gr.skip(), download, judgement(before, result.colours, model), notes
-        rows = score_rows(before, after, clear)
+        sharp = [sharpness_of(one.levels()) for one in (before, after)]
+        yield halves, gr.skip(), download, judgement(*sharp, model), notes
+        rows = score_rows(before, after, clear, *sharp)
         yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
 
 
-def score_rows(before: Photo, after: Photo, clear: np.ndarray | None) -> dict:
-    rows = [scores("before", before.levels(), clear), scores("after", after.levels(), clear)]
+def score_rows(
+    before: Photo,
+    after: Photo,
+    clear: np.ndarray | None,
+    sharp_before: float | None = None,
+    sharp_after: float | None = None,
+) -> dict:
+    """The table of both; their `sharpness_of` need not be measured again where it is known."""
+    rows = [
+        scores("before", before.levels(), clear, sharp_before),
+        scores("after", after.levels(), clear, sharp_after),
+    ]
     return headed(SCORES, rows)
 
 

@@ -146,7 +146,10 @@ def _key(photo: Photo, name: str, scale: float) -> tuple:
 
 def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
     """What that model made of these very colours within the last hour, if it is still here."""
-    key = _key(photo, name, _chosen(photo, scale))
+    return _find(_key(photo, name, _chosen(photo, scale)))
+
+
+def _find(key: tuple) -> Restored | None:
     with _kept_lock:
         return _kept.get(key)
 
@@ -210,7 +213,8 @@ def restored(
         progress(0, f"loading {name}")
         restorer(name)
     scale = _chosen(photo, scale)
-    if found := kept(photo, name, scale):
+    key = _key(photo, name, scale)
+    if found := _find(key):
         return found
     work = _Work(photo, name, scale, unwanted)
     context = copy_context()  # ZeroGPU looks there for the visitor, whose quota it charges
@@ -223,7 +227,7 @@ def restored(
     if work.error:
         raise work.error
     result = Restored(work.result.colours, work.seconds, scale)
-    _keep(_key(photo, name, scale), result)
+    _keep(key, result)
     return result
 
 

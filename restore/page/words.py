@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 from gradio.i18n import I18nData
 
-from ..metrics import SMALLEST, sharpness
-from ..photo import Photo
 from .texts import t
 
 THRESHOLDS = Path(__file__).with_name("verdicts.json")
@@ -49,12 +46,11 @@ def thresholds(model: str) -> Thresholds:
     return Thresholds(**json.loads(THRESHOLDS.read_text())[model])
 
 
-def judgement(before: Photo, after: np.ndarray, model: str) -> I18nData:
+def judgement(before: float | None, after: float | None, model: str) -> I18nData:
     """One sentence where a warning is due, else what the figures below mean.
 
-    `after` are the colours that the model restored, of the shape and dtype of the photo's own.
+    By the sharpness of the photo and of what the model made of it; None: too small to have one.
     """
-    if min(before.size) < SMALLEST:
+    if before is None or after is None:
         return t("verdict_small")
-    first, last = before.levels(), before.with_colours(after).levels()
-    return VERDICTS[thresholds(model).verdict(sharpness(first), sharpness(last))]
+    return VERDICTS[thresholds(model).verdict(before, after)]

@@ -140,11 +140,21 @@ def suffix(upload: Upload, photo: Photo) -> str:
     return next((end for end, kind in SUFFIXES.items() if kind == photo.format), ".png")
 
 
-def scores(label: str, photo: np.ndarray, reference: np.ndarray | None) -> list[str]:
-    """One row: PSNR and SSIM where there is a reference, and sharpness, which needs none."""
+def sharpness_of(photo: np.ndarray) -> float | None:
+    """As `metrics.sharpness`, but None where the photo is too small for it."""
+    return None if min(photo.shape[:2]) < SMALLEST else sharpness(photo)
+
+
+def scores(
+    label: str, photo: np.ndarray, reference: np.ndarray | None, sharp: float | None = None
+) -> list[str]:
+    """One row: PSNR and SSIM where there is a reference, and sharpness, which needs none.
+
+    `sharp` is `sharpness_of` the photo where it is known already.
+    """
     label = translated(label)
     small = translated("too small") if min(photo.shape[:2]) < SMALLEST else ""
-    sharp = small or f"{sharpness(photo):.3f}"
+    sharp = small or f"{sharp or sharpness(photo):.3f}"
     if reference is None:
         return [label, "–", "–", sharp]
     return [label, f"{psnr(photo, reference):.2f}", small or f"{ssim(photo, reference):.4f}", sharp]
