@@ -42,7 +42,8 @@ def weights(tmp_path):
     """The smallest weights with their figures and a curve, to publish and to spoil."""
     folder = tmp_path / "weights"
     shutil.copytree(BUNDLED / "cnn", folder / "cnn")
-    shutil.copy(BUNDLED / "README.md", folder)
+    for name in ("README.md", "examples.jpg"):
+        shutil.copy(BUNDLED / name, folder)
     (folder / "cnn" / "curves.png").write_bytes(b"\x89PNG a curve")
     (folder / "cnn" / "checkpoint.pt").write_bytes(b"a pickle")
     return folder
@@ -67,6 +68,7 @@ def test_what_goes_up_is_what_load_takes_down(hub, weights, tmp_path):
         assert files[f"cnn/{name}"] == (weights / "cnn" / name).read_bytes()
     assert "cnn/checkpoint.pt" not in files, "no pickles"
     assert {"LICENSE", "examples/cat.jpg", "examples/cat-study.png"} <= files.keys()
+    assert files["examples.jpg"] == (weights / "examples.jpg").read_bytes(), "the card shows it"
     fetched = tmp_path / "fetched"
     for name, data in files.items():
         (fetched / name).parent.mkdir(parents=True, exist_ok=True)

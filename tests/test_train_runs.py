@@ -163,6 +163,9 @@ def test_the_spectrum_adds_to_the_loss():
     more, logs = L1(0.1)(clear, restored, clear)
     assert more.item() == pytest.approx(plain.item() + 0.1 * logs["spectrum"].item())
     assert L1(0.1)(clear, clear, clear)[0] == 0
+    rounded, logs = L1(charbonnier=0.5)(clear, restored, clear)
+    assert rounded.item() == pytest.approx(((restored - clear) ** 2 + 0.25).sqrt().mean().item())
+    assert logs["loss"] == plain, "what the curves show stays comparable"
 
 
 def test_two_processes_train_as_one(whole, tiled, tmp_path):

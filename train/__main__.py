@@ -1,6 +1,7 @@
 """The command line: python -m train photos | tiles | fit | ablate | study | evaluate | ...
 
-`report` writes the tables, `publish` uploads."""
+`report` writes the tables, `examples` draws the picture, `publish` uploads.
+"""
 
 import math
 from enum import StrEnum
@@ -192,6 +193,24 @@ def report(
         for path in write(weights):
             typer.echo(f"{path}: tables written")
     except (ReportError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command()
+def examples(
+    weights: Annotated[Path, typer.Option(help="Folder of weights.")] = Path("weights"),
+    photos: Annotated[Path, typer.Option(help="The example photos.")] = Path("assets/examples"),
+    out: Annotated[Path | None, typer.Option(help="JPEG; WEIGHTS/examples.jpg.")] = None,
+) -> None:
+    """Draw what the models make of the example photos, at 100 %."""
+    from restore.photo import PhotoError
+    from restore.weights import WeightsError
+
+    from .examples import draw
+
+    try:
+        draw(photos, weights, out or weights / "examples.jpg")
+    except (PhotoError, WeightsError, OSError) as error:
         _stop(str(error))
 
 

@@ -124,6 +124,7 @@ def weights_files(weights: Path, repo: str) -> dict[str, bytes]:
         }
     examples = ROOT / "assets" / "examples"
     files |= {f"examples/{path.name}": path.read_bytes() for path in sorted(examples.iterdir())}
+    files |= {path.name: path.read_bytes() for path in sorted(weights.glob("*.jpg"))}
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files["README.md"] = card(weights, repo, results).encode()
     return files

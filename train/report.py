@@ -9,10 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from rich.table import Table
+
 from restore.bench import tables
 from restore.models import MODELS, PatchGAN, count_parameters
 from restore.weights import measured
 
+from . import ablations
 from .evaluate import CAP, OPPONENTS, OPPONENTS_FILE, read_figures
 from .suites import SUITES
 
@@ -123,7 +126,17 @@ def _speed(part: int, weights: Path) -> list[list[str]]:
     path = weights.parent / "assets" / "bench.json"
     if not (result := read_figures(path)):
         raise ReportError(f"{path} holds no figures: run python -m restore bench --out {path}.")
-    table = tables(result)[part]
+    return _lines(tables(result)[part])
+
+
+def _ablations(weights: Path) -> list[list[str]]:
+    path = weights / "ablations.json"
+    if not (rows := read_figures(path).get("rows")):
+        raise ReportError(f"{path} holds no figures: run python -m train ablate --out {path}.")
+    return _lines(ablations.table(rows))
+
+
+def _lines(table: Table) -> list[list[str]]:
     head = [str(column.header) for column in table.columns]
     cells = zip(*(map(str, column.cells) for column in table.columns), strict=True)
     return [head, *map(list, cells)]
@@ -133,6 +146,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "seed": _seed,
     "suites": _suites,
     "study": _study,
+    "ablations": _ablations,
     "speed-start": partial(_speed, 0),
     "speed-small": partial(_speed, 1),
     "speed-tile": partial(_speed, 2),
