@@ -19,7 +19,8 @@ def copy(tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     (tmp_path / "assets").mkdir()
-    shutil.copy(ROOT / "assets" / "bench.json", tmp_path / "assets")
+    for name in ("bench.json", "candidates.json"):
+        shutil.copy(ROOT / "assets" / name, tmp_path / "assets")
     return tmp_path
 
 

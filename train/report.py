@@ -129,6 +129,25 @@ def _speed(part: int, weights: Path) -> list[list[str]]:
     return _lines(tables(result)[part])
 
 
+def candidates_table(result: dict) -> list[list[str]]:
+    """How many times faster than plain eager fp32 each candidate was, and its loss in dB."""
+    first = next(iter(result["models"].values()))["eager fp32"]
+    shapes = [key for key in first if key != "loss"]
+    rows = [["model", "computed by", *shapes, "loss (dB)"]]
+    for name, found in result["models"].items():
+        for label, row in found.items():
+            ratios = [f"{found['eager fp32'][shape] / row[shape]:.2f}" for shape in shapes]
+            rows.append([name, label, *ratios, f"{max(row['loss'], 0):.3f}"])
+    return rows
+
+
+def _candidates(weights: Path) -> list[list[str]]:
+    path = weights.parent / "assets" / "candidates.json"
+    if not (result := read_figures(path)):
+        raise ReportError(f"{path} holds no figures: run python tests/candidates.py --out {path}.")
+    return candidates_table(result)
+
+
 def _ablations(weights: Path) -> list[list[str]]:
     path = weights / "ablations.json"
     if not (rows := read_figures(path).get("rows")):
@@ -147,6 +166,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "suites": _suites,
     "study": _study,
     "ablations": _ablations,
+    "candidates": _candidates,
     "speed-start": partial(_speed, 0),
     "speed-small": partial(_speed, 1),
     "speed-tile": partial(_speed, 2),

@@ -32,6 +32,7 @@ def in_blocks(part: Part, size: tuple[int, int], block: tuple[int, int]) -> tupl
             slice(max(0, s.start - HALO), min(s.stop + HALO, side))
             for s, side in zip(kept, size, strict=True)
         ]
+        seen[1] = _widened(seen[1], block[1] + 2 * HALO, size[1])
         found = part(*seen)
         shares = [(seen[0].stop - seen[0].start) // maps.shape[2] for maps in found]
         if not results:
@@ -44,6 +45,13 @@ def in_blocks(part: Part, size: tuple[int, int], block: tuple[int, int]) -> tupl
             ]
             result[:, :, *target] = maps[:, :, *inside]
     return tuple(results)
+
+
+def _widened(seen: slice, width: int, most: int) -> slice:
+    """As wide as the blocks that have neighbours on both sides: else half the width of the first
+    and the last could be a prime, where oneDNN takes three times as long."""
+    start = max(0, min(seen.start, most - width))
+    return slice(start, min(start + width, most))
 
 
 def _whole(maps: Tensor, size: tuple[int, int], share: int) -> Tensor:

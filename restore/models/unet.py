@@ -27,7 +27,7 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
 def block_size(batch: int, maps: int, width: int) -> tuple[int, int]:
     """(height, width) of the blocks in which a level of so many maps is computed, even numbers."""
     across = -(-width // -(-width * maps // ROW))
-    across += across % 2
+    across += -across % 4  # so that its half is even as well
     return max(8 * HALO, BLOCK // (batch * maps * across) // 2 * 2), across
 
 
