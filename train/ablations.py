@@ -38,17 +38,13 @@ def variants(images: int = IMAGES) -> dict[str, Recipe]:
         "EMA 0.998": replace(base, ema=0.998),
         "rate 3e-4": replace(base, lr=3e-4),
         "rate 3e-3": replace(base, lr=3e-3),
-        "constant rate": replace(base, schedule="plateau"),
         "no clipping": replace(base, clip=1e9),
-        "clip 0.5": replace(base, clip=0.5),
         "batches of 8, twice the steps": replace(base, batch=8),
-        "batches of 64, a quarter of the steps": replace(base, batch=64, warmup=50),
         "whole tiles of 128 in batches of 4": replace(
             base, images=images // 4, batch=4, crop=128, validate_every=images // 4
         ),
         "border of 16 cut off crops of 96": replace(base, crop=96, border=16),
         "the plain mixture": replace(base, mixture=Mixture()),
-        "brightness changed by a tenth": replace(base, brightness=0.1),
     }
 
 
