@@ -35,8 +35,8 @@ def photo(folder: Path, megapixels: float) -> str:
     return str(path)
 
 
-def restore(visitor: Client, path: str, model: str = "cnn"):
-    return visitor.submit(handle_file(path), model, None, api_name="/restore")
+def restore(visitor: Client, path: str, model: str = "cnn", scale: str = "auto"):
+    return visitor.submit(handle_file(path), model, None, scale, api_name="/restore")
 
 
 def wait_for_work(app: Running, photos: int = 1) -> None:
@@ -148,7 +148,8 @@ def test_a_page_that_is_killed_in_mid_run_serves_the_next_visitor(tmp_path):
 def test_work_that_cannot_be_finished_before_the_end_gets_a_sentence(tmp_path):
     with running(tmp_path / "log", environment={"OMP_NUM_THREADS": "1"}) as app:
         visitor = Client(app.url, verbose=False)
-        jobs = [restore(visitor, photo(tmp_path, size), "unet-1024") for size in (16, 17)]
+        photos = [photo(tmp_path, size) for size in (30, 31)]  # a minute each, on one core
+        jobs = [restore(visitor, path, "unet-1024", "100") for path in photos]
         wait_for_work(app, len(jobs))
         began = time.monotonic()
         app.process.send_signal(signal.SIGTERM)
