@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,9 +18,12 @@ from .kernels import (
     use_nnpack,
     use_onednn,
 )
+from .workers import ALONE, Workers, workers
 
 CACHED_PIXELS = 4 * 128**2
 """Of a larger batch fewer pictures stay in the processor's cache from one layer to the next."""
+SHARED_PIXELS = CACHED_PIXELS // 2
+"""With NNPACK, smaller pictures are faster as all cores share each layer, larger ones in blocks."""
 CGROUPS = (
     ("memory.max", "memory.current"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
@@ -90,22 +94,28 @@ class Engine:
         self.device = device
         self.precision = precision or choose_precision(device)
         nnpack = self.precision == torch.float32 and nnpack_wins(device)
-        self.layout = torch.contiguous_format if nnpack else torch.channels_last
+        layout = torch.contiguous_format if nnpack else torch.channels_last
         model = fold_batch_norm(model.eval()).requires_grad_(False)
-        self.model = model.to(device, self.precision, memory_format=self.layout)
+        self.model = model.to(device, self.precision, memory_format=layout)
         self.together = sys.maxsize
         """How many pixels of a batch are computed at a time, one picture at least."""
+        self.workers: Workers | None = None
+        """Who computes large pictures with NNPACK, where that is the fastest."""
         if nnpack:
-            self.model, self.together = use_nnpack(self.model), 1
+            self.workers, self.together = workers(), CACHED_PIXELS
+            self.model = use_nnpack(self.model, self.workers)
         elif onednn_wins(device):
             self.model, self.together = use_onednn(self.model), CACHED_PIXELS
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.device)
-        y = x.to(self.precision, memory_format=self.layout)
-        pictures = max(1, self.together // (x.shape[-1] * x.shape[-2]))
-        parts = [self.model.residual(part) for part in y.split(pictures)]
+        pixels = x.shape[-1] * x.shape[-2]
+        blocks = self.workers is not None and pixels >= SHARED_PIXELS
+        layout = torch.contiguous_format if blocks else torch.channels_last
+        y = x.to(self.precision, memory_format=layout)
+        compute = partial(self.model.residual, workers=self.workers if blocks else ALONE)
+        parts = [compute(part) for part in y.split(max(1, self.together // pixels))]
         y = parts[0] if len(parts) == 1 else torch.cat(parts)
         return y.float().add_(x)  # in fp32: bf16 has 8 bits, fewer than a photo needs
 

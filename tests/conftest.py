@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
@@ -16,6 +16,7 @@ from skimage import data
 from steps import give, ready
 
 from restore.photo import decode
+from restore.workers import Workers
 from train import tiles
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +24,13 @@ EXAMPLES = ROOT / "assets" / "examples"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 torch.set_num_threads(1)  # tests share the cores: pytest -n 2
+
+
+@pytest.fixture
+def several() -> Iterator[Callable[[int], Workers]]:
+    """Makes workers; afterwards torch computes on one core again."""
+    yield Workers
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

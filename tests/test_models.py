@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from restore.kernels import fold_batch_norm
-from restore.models import MODELS, PatchGAN, UNet, count_parameters
+from restore.models import CNN, MODELS, PatchGAN, UNet, count_parameters
 from train.widen import widen_unet
 
 PARAMETERS = {"unet-512": 7_766_051, "unet-1024": 31_043_651, "cnn": 83_715}
@@ -110,15 +110,17 @@ def test_widening_computes_the_same():
     )
 
 
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize(("block", "row"), [(0, 2**16), (2**13, 2**9), (2**22, 2**8)])
-def test_blocks_change_nothing(layout, block, row, monkeypatch):
-    model = trained_like(UNet(16))
+@pytest.mark.parametrize(("numbers", "row"), [(0, 2**16), (2**13, 2**9), (2**22, 2**8)])
+@pytest.mark.parametrize("build", [lambda: UNet(16), CNN])
+def test_blocks_change_nothing(build, layout, numbers, row, workers, several, monkeypatch):
+    model = trained_like(build()).requires_grad_(False)
     x = torch.rand(2, 3, 112, 80).contiguous(memory_format=layout)
-    whole = model(x)
-    monkeypatch.setattr("restore.models.unet.BLOCK", block)
-    monkeypatch.setattr("restore.models.unet.ROW", row)
-    assert (model(x) - whole).abs().max() < 1e-5
+    whole = model.residual(x)
+    monkeypatch.setattr("restore.models.blocks.NUMBERS", numbers)
+    monkeypatch.setattr("restore.models.blocks.ROW", row)
+    assert (model.residual(x, several(workers)) - whole).abs().max() < 1e-5
 
 
 @names

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
 from restore.engine import DeviceError, Engine, free_memory
-from restore.kernels import NNPACKConv2d, onednn_wins
+from restore.kernels import onednn_wins
 from restore.metrics import psnr
 from restore.restorer import TILE_BYTES
 from restore.weights import load_model
@@ -244,17 +245,24 @@ def test_two_threads_share_a_restorer(small, blurred):
 
 
 @pytest.mark.parametrize("name", ["gan", "cnn"])
-@pytest.mark.parametrize("batch", [1, 2])
-def test_nnpack_computes_the_same(name, batch, monkeypatch):
+@pytest.mark.parametrize("shape", [(1, 3, 48, 64), (2, 3, 48, 64), (2, 3, 192, 208)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_nnpack_computes_the_same(name, shape, count, several, monkeypatch):
     """Where it is not the default, too, so that it is tested on every machine that has it."""
     if not torch.backends.nnpack.is_available():
         pytest.skip("torch comes without NNPACK here")
-    x = torch.rand(batch, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     plain = load_model(name)(x)
     monkeypatch.setattr("restore.engine.nnpack_wins", lambda device: True)
+    monkeypatch.setattr("restore.engine.workers", lambda: several(count))
     engine = Engine(load_model(name), torch.device("cpu"), torch.float32)
-    assert any(isinstance(m, NNPACKConv2d) for m in engine.model.modules())
+    calls = []
+    nnpack = torch._nnpack_spatial_convolution
+    monkeypatch.setattr(
+        torch, "_nnpack_spatial_convolution", lambda *a: calls.append(1) or nnpack(*a)
+    )
     assert (engine(x) - plain).abs().max() < 1e-4
+    assert bool(calls) == (shape[-1] > 64), "small pictures are faster without"
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
@@ -289,6 +297,23 @@ def test_a_watched_run_ends_before_the_next_convolution():
         engine(x)
     engine(x)
     assert len(asked) == 3
+
+
+def test_workers_compute_at_the_same_time_on_one_core_each(several):
+    """Both must be within at once to get past the barrier; what one raises comes through."""
+    both, cores = Barrier(2), []
+
+    def compute(item):
+        both.wait(timeout=60)
+        cores.append(torch.get_num_threads())
+        if item == "bad":
+            raise ValueError(item)
+
+    several(2).each(compute, ["good", "good"])
+    assert cores == [1, 1]
+    with pytest.raises(ValueError, match="bad"):
+        several(2).each(compute, ["good", "bad"])
+    assert torch.get_num_threads() == 2
 
 
 def test_bf16_stays_within_half_a_level_of_the_photo(blurred):

@@ -2,6 +2,12 @@
 
 from torch import Tensor, nn
 
+from ..workers import ALONE, Workers
+from .blocks import in_blocks
+
+HALO = 6
+"""Pixels beyond its block that the three convolutions see."""
+
 
 class CNN(nn.Module):
     """Three convolutions, 9x9, 1x1 and 5x5, with 256 and 64 maps between; the input is added.
@@ -24,9 +30,11 @@ class CNN(nn.Module):
         nn.init.zeros_(self.layers[-1].weight)
         nn.init.zeros_(self.layers[-1].bias)
 
-    def residual(self, x: Tensor) -> Tensor:
-        """What is added to the input."""
-        return self.layers(x)
+    def residual(self, x: Tensor, workers: Workers = ALONE) -> Tensor:
+        """What is added to the input; large photos are computed in blocks, several at a time."""
+        shape = (len(x), self.layers[2].in_channels, *x.shape[2:])
+        at_once = None if self.training else workers
+        return in_blocks(lambda *at: (self.layers(x[:, :, *at]),), shape, HALO, at_once)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)

@@ -3,13 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from .blocks import HALO, in_blocks
+from ..workers import ALONE, Workers
+from .blocks import in_blocks
 
-BLOCK = 2**22
-"""A level that holds more numbers is computed in blocks of about this many each."""
-ROW = 2**16
-"""And the rows of its blocks at most this many, so that a few stay in the processor's cache: on
-whole rows of 2096 pixels unet-1024 took 1.3 times as long."""
+HALO = 2
+"""Pixels beyond its block that two 3x3 convolutions see."""
 
 
 def double_conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -22,13 +20,6 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
-
-
-def block_size(batch: int, maps: int, width: int) -> tuple[int, int]:
-    """(height, width) of the blocks in which a level of so many maps is computed, even numbers."""
-    across = -(-width // -(-width * maps // ROW))
-    across += -across % 4  # so that its half is even as well
-    return max(8 * HALO, BLOCK // (batch * maps * across) // 2 * 2), across
 
 
 class UNet(nn.Module):
@@ -56,25 +47,25 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def residual(self, x: Tensor) -> Tensor:
-        """What is added to the input."""
-        return self._level(x, 0)
+    def residual(self, x: Tensor, workers: Workers = ALONE) -> Tensor:
+        """What is added to the input; large maps are computed in blocks, several at a time."""
+        return self._level(x, 0, None if self.training else workers)  # BatchNorm must see the whole
 
-    def _level(self, x: Tensor, depth: int) -> Tensor:
+    def _level(self, x: Tensor, depth: int, workers: Workers | None) -> Tensor:
         """Everything at this level and below it; at the top, through the head as well."""
+        batch, maps, *size = x.shape
         if depth == len(self.encoders):
-            return self.bottleneck(x)
+            shape = (batch, 2 * maps, *size)
+            return in_blocks(lambda *at: (self.bottleneck(x[:, :, *at]),), shape, HALO, workers)[0]
         encoder, up, decoder = self.encoders[depth], self.ups[-1 - depth], self.decoders[-1 - depth]
-        size = x.shape[2:]
-        # BatchNorm in training must see the whole
-        block = size if self.training else block_size(len(x), up.out_channels, size[1])
+        shape = (batch, up.out_channels, *size)
 
         def encode(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
             y = encoder(x[:, :, rows, columns])
             return y, self.pool(y)
 
-        skip, below = in_blocks(encode, size, block)
-        below = self._level(below, depth + 1)
+        skip, below = in_blocks(encode, shape, HALO, workers)
+        below = self._level(below, depth + 1, workers)
 
         def decode(rows: slice, columns: slice) -> tuple[Tensor]:
             halves = (slice(side.start // 2, side.stop // 2) for side in (rows, columns))
@@ -82,7 +73,7 @@ class UNet(nn.Module):
             y = decoder(torch.cat([y, skip[:, :, rows, columns]], 1))
             return (self.head(y) if depth == 0 else y,)
 
-        return in_blocks(decode, size, block)[0]
+        return in_blocks(decode, shape, HALO, workers)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)
