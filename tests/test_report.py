@@ -13,14 +13,14 @@ from train.report import TABLE, ReportError, write
 
 @pytest.fixture
 def copy(tmp_path):
-    """README, assets/bench.json and weights without their tensors, where figures may change."""
+    """README, the figures in assets and weights without their tensors, where figures may change."""
     for path in (*ROOT.glob("weights/*/*.json"), *ROOT.glob("weights/*.*"), ROOT / "README.md"):
         target = tmp_path / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     (tmp_path / "assets").mkdir()
-    for name in ("bench.json", "candidates.json"):
-        shutil.copy(ROOT / "assets" / name, tmp_path / "assets")
+    for path in (ROOT / "assets").glob("*.json"):
+        shutil.copy(path, tmp_path / "assets")
     return tmp_path
 
 

@@ -2,10 +2,12 @@
 
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cachetools import TTLCache
 from PIL import Image
 
 from restore.page import results, work
@@ -158,6 +160,21 @@ def test_one_model_runs_at_a_time(photo, counted, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1]
+
+
+def test_what_is_kept_too_long_is_forgotten_though_nobody_asks(photo, counted, monkeypatch):
+    """By one thread, however many photos come: a timer for each would be a thousand an hour."""
+    monkeypatch.setattr(results, "_kept", TTLCache(2**20, 0.5, getsizeof=lambda _: 1))
+    monkeypatch.setattr(results, "SWEEP", 0.05)
+    results._sweep.cache_clear()
+    before = threading.active_count()
+    photos = [Photo(photo.colours // 2 + shade) for shade in range(5)]
+    left = [weakref.ref(restored(one, "cnn").colours) for one in photos]
+    assert threading.active_count() <= before + 1
+    until = time.monotonic() + 60
+    while any(one() is not None for one in left) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert [one() for one in left] == [None] * 5
 
 
 def test_blend_goes_from_the_photo_to_the_result(photo):

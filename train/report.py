@@ -121,12 +121,24 @@ def _study(weights: Path) -> list[list[str]]:
     return rows
 
 
+def _recorded(weights: Path, what: str, command: str) -> list[tuple[str, dict]]:
+    """Processor and figures of all `assets/WHAT-*.json`, one for each kind of processor."""
+    folder = weights.parent / "assets"
+    found = [read_figures(path) for path in sorted(folder.glob(f"{what}-*.json"))]
+    if not found:
+        raise ReportError(
+            f"{folder} holds no figures of {what}: run {command} --out {folder}/{what}-MINE.json."
+        )
+    return [(result["machine"]["device"], result) for result in found]
+
+
 def _speed(part: int, weights: Path) -> list[list[str]]:
-    """One of the tables that `restore bench` prints."""
-    path = weights.parent / "assets" / "bench.json"
-    if not (result := read_figures(path)):
-        raise ReportError(f"{path} holds no figures: run python -m restore bench --out {path}.")
-    return _lines(tables(result)[part])
+    """One of the tables that `restore bench` prints, for each processor it ran on."""
+    rows = []
+    for processor, result in _recorded(weights, "bench", "python -m restore bench"):
+        head, *lines = _lines(tables(result)[part])
+        rows += [[processor, *line] for line in lines]
+    return [["processor", *head], *rows]
 
 
 def candidates_table(result: dict) -> list[list[str]]:
@@ -142,10 +154,11 @@ def candidates_table(result: dict) -> list[list[str]]:
 
 
 def _candidates(weights: Path) -> list[list[str]]:
-    path = weights.parent / "assets" / "candidates.json"
-    if not (result := read_figures(path)):
-        raise ReportError(f"{path} holds no figures: run python tests/candidates.py --out {path}.")
-    return candidates_table(result)
+    rows = []
+    for processor, result in _recorded(weights, "candidates", "python tests/candidates.py"):
+        head, *lines = candidates_table(result)
+        rows += [[processor, *line] for line in lines]
+    return [["processor", *head], *rows]
 
 
 def _ablations(weights: Path) -> list[list[str]]:

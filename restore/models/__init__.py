@@ -54,7 +54,7 @@ MODELS: dict[str, ModelSpec] = {
         build=CNN,
         multiple=1,
         context=6,
-        alive=1600,
+        alive=100,
         blur="soft focus",
         sentence="Three convolutions: the baseline. It sees only 13 x 13 pixels at a time.",
     ),

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import gradio as gr
@@ -34,6 +35,8 @@ except ImportError:
 T = TypeVar("T")
 KEPT_BYTES, KEPT_SECONDS = 512 << 20, 3600
 """How much is kept of what was restored, and for how long: no longer than the visitors' files."""
+SWEEP = 30
+"""Seconds between two looks for what has been kept long enough."""
 BARRED = 2.0
 """Seconds after a stop in which no run starts that the visitor has not asked for since."""
 TICK = 0.25
@@ -160,14 +163,20 @@ def _keep(key: tuple, result: Restored) -> None:
             _kept[key] = result
         except ValueError:  # larger than all that is kept
             return
-    forget = threading.Timer(KEPT_SECONDS + 1, _forget)
-    forget.daemon = True
-    forget.start()
+    _sweep()
 
 
-def _forget() -> None:
-    with _kept_lock:
-        _kept.expire()
+@cache
+def _sweep() -> None:
+    """From now on, forget what is too old though nobody asks for it: one thread for all of it."""
+
+    def run() -> None:
+        while True:
+            time.sleep(SWEEP)
+            with _kept_lock:
+                _kept.expire()
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 def computing() -> bool:
