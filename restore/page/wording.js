@@ -1,6 +1,7 @@
 // What Gradio says in English to everybody, in the visitor's words: the heads of its toasts, which are
 // "Error" and "Warning" whatever title they are given, what it says itself when an upload or the
-// connection fails, and to a screen reader "Thumbnail 1 of 9" instead of what is on the photo.
+// connection fails, the names of its buttons, and to a screen reader "Thumbnail 1 of 9" instead of
+// what is on the photo.
 
 const HEADS = { error: "failed", warning: "note", info: "note" };
 const SAID = [
@@ -23,7 +24,29 @@ function inOwnWords(text) {
   return pattern && say(pattern.exec(text));
 }
 
+const HOLE = /\{(\d)\}/g;
+const NAMES = Object.entries(words().gradio).map(([english, own]) =>
+  [new RegExp(`^${english.replace("|", "\\|").replaceAll(HOLE, "(.+)")}$`), own]);
+
+const IN_ENGLISH = "footer button, .takes-photos button .wrap, .status .progress-text";
+
+function named(text) {
+  for (const [pattern, own] of NAMES) {
+    const found = pattern.exec(text.trim());
+    if (found) return own.replaceAll(HOLE, (_, at) => found[1 + Number(at)]);
+  }
+}
+
 new MutationObserver(() => {
+  for (const name of ["aria-label", "title"]) {
+    for (const element of document.querySelectorAll(`[${name}]`)) {
+      const text = element.getAttribute(name), own = named(text);
+      if (own && own !== text) element.setAttribute(name, own);
+    }
+  }
+  for (const element of document.querySelectorAll(IN_ENGLISH)) {
+    put(element, named);
+  }
   for (const caption of document.querySelectorAll(".examples .caption-label")) {
     const words = caption.textContent.trim();
     const button = caption.closest("button");
@@ -38,4 +61,6 @@ new MutationObserver(() => {
     head.removeAttribute("role");
     head.removeAttribute("tabindex");
   }
-}).observe(document, { childList: true, subtree: true, characterData: true });
+}).observe(document, {
+  childList: true, subtree: true, characterData: true, attributeFilter: ["aria-label", "title"],
+});
