@@ -37,26 +37,27 @@ function named(text) {
   }
 }
 
+function name(element, attribute, text) { // what is the same again would be observed without end
+  if (text && text !== element.getAttribute(attribute)) element.setAttribute(attribute, text);
+}
+
 new MutationObserver(() => {
-  for (const name of ["aria-label", "title"]) {
-    for (const element of document.querySelectorAll(`[${name}]`)) {
-      const text = element.getAttribute(name), own = named(text);
-      if (own && own !== text) element.setAttribute(name, own);
+  for (const attribute of ["aria-label", "title"]) {
+    for (const element of document.querySelectorAll(`[${attribute}]`)) {
+      name(element, attribute, named(element.getAttribute(attribute)));
     }
   }
-  for (const element of document.querySelectorAll(IN_ENGLISH)) {
-    put(element, named);
-  }
+  for (const element of document.querySelectorAll(IN_ENGLISH)) put(element, named);
   for (const caption of document.querySelectorAll(".examples .caption-label")) {
     const words = caption.textContent.trim();
     const button = caption.closest("button");
-    if (button.getAttribute("aria-label") !== words) button.setAttribute("aria-label", words);
+    name(button, "aria-label", words);
   }
   for (const toast of document.querySelectorAll(".toast-body")) {
     const kind = Object.keys(HEADS).find((one) => toast.classList.contains(one));
     put(toast.querySelector(".toast-title"), () => kind && words()[HEADS[kind]]);
     for (const item of toast.querySelectorAll(".toast-message-text")) put(item, inOwnWords);
-    toast.querySelector(".toast-close").setAttribute("aria-label", words().close);
+    name(toast.querySelector(".toast-close"), "aria-label", words().close);
     const head = toast.querySelector(".toast-header"); // a button around a button: no reader's way
     head.removeAttribute("role");
     head.removeAttribute("tabindex");
