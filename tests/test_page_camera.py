@@ -7,6 +7,12 @@ from steps import halves, serious, wait_for_scores
 
 from restore import load
 
+SMALL = """
+    const camera = navigator.mediaDevices, get = camera.getUserMedia.bind(camera);
+    camera.getUserMedia = () => get({video: {width: 320, height: 240}});
+"""
+"""A camera of few pixels, whose photos are quickly restored."""
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -17,6 +23,7 @@ def test_a_photo_taken_with_the_camera_is_restored(browser, page_url, size):
     context = browser.new_context(
         viewport=size, has_touch=True, permissions=["camera"], reduced_motion="reduce"
     )
+    context.add_init_script(SMALL)
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(page_url)
