@@ -70,7 +70,7 @@ def test_no_button_of_gradio_s_has_its_english_name_in_german(browser, page_url,
     page.locator("#photo").get_by_label("Mit der Kamera aufnehmen").click()
     page.get_by_text("Hier klicken, um die Kamera einzuschalten").click()
     page.locator("#photo").get_by_title("Foto aufnehmen").wait_for()
-    page.locator("#photo").get_by_label("Datei hochladen").first.click()
+    page.locator("#photo").get_by_label("Datei hochladen").locator("visible=true").click()
     give(page, "photo", cat.blurred)
     wait_for_scores(page, "restore", "nachher")
     page.locator("#photo").get_by_label("Bild entfernen").wait_for()
