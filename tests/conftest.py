@@ -60,7 +60,7 @@ def page_url(page_app) -> str:
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium that asks no host but ours."""
+    """A headless Chromium that asks no host but ours, with a camera of its own making."""
     from playwright.sync_api import sync_playwright
 
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
@@ -71,6 +71,7 @@ def browser():
         pytest.skip(message)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=flags)
         yield chromium

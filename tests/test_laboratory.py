@@ -228,6 +228,30 @@ def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_every_distortion_is_chosen_drawn_and_scored(page, page_url):
+    page.goto(page_url + "?kind=jpeg&model=cnn")
+    clear = decode(CAT).levels()
+    for kind, (words, _) in KINDS.items():
+        page.locator("#laboratory-kind input").click()
+        page.get_by_role("option", name=TEXTS["en"][words.key], exact=True).click()
+        page.wait_for_function(
+            "kind => document.querySelectorAll('#laboratory-view img')[1]?.src"
+            ".includes(`cat-${kind}-cnn`)",
+            arg=kind,
+        )
+        scores, (soft, restored, _) = table(page), panes(page)
+        expected = laboratory.distorted(clear, kind, DISTORTIONS[kind].default, 0, 0)
+        assert np.array_equal(soft, expected), kind
+        assert scores["distorted"][0] == f"{psnr(soft, clear):.2f}"
+        assert scores["restored"][0] == f"{psnr(restored, clear):.2f}"
+        drawn = page.locator("#laboratory-kernel img")
+        drawn.wait_for(state="hidden" if kind in ("noise", "jpeg") else "visible")
+        assert page.locator("#laboratory-angle").is_visible() == (kind == "motion")
+        assert page.locator("#laboratory-seed").is_visible() == (kind in ("shake", "noise"))
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_a_forged_link_says_so_and_curves_can_be_stopped(page, page_url):
     page.goto(page_url + "?kind=motion&strength=NaN&model=cnn&seed=%3Cscript%3E")
     page.get_by_text("the usual value is used for: strength, seed").wait_for()

@@ -6,6 +6,7 @@ from conftest import WAIT
 from steps import cut_off, drop, give, serious, wait_for_scores
 
 from restore.page.guard import LARGEST_FILE
+from restore.page.viewer import GRADIO
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -56,6 +57,37 @@ def test_what_the_server_says_is_in_the_visitor_s_language_too(browser, page_url
     page.get_by_text("Der Link verlangt, was es nicht gibt").wait_for()
     page.locator(".toast-title").get_by_text("Hinweis").wait_for()
     page.get_by_label("Schließen").wait_for()
+    context.close()
+
+
+def test_no_button_of_gradio_s_has_its_english_name_in_german(browser, page_url, cat):
+    context = browser.new_context(locale="de-DE", permissions=["camera"])
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(page_url)
+    english = {name.split("{")[0].strip() for name in GRADIO}
+    page.locator("#restore-model").get_by_label("cnn").check()
+    page.locator("#photo").get_by_label("Mit der Kamera aufnehmen").click()
+    page.get_by_text("Hier klicken, um die Kamera einzuschalten").click()
+    page.locator("#photo").get_by_title("Foto aufnehmen").wait_for()
+    page.locator("#photo").get_by_label("Datei hochladen").locator("visible=true").click()
+    give(page, "photo", cat.blurred)
+    wait_for_scores(page, "restore", "nachher")
+    page.locator("#photo").get_by_label("Bild entfernen").wait_for()
+    drop(page, "h1", cat.clear)
+    page.wait_for_function("document.querySelector('#photo img')?.src.includes('cat-clear')")
+    page.get_by_role("tab", name="Stapel").click()
+    page.get_by_label("Klicken oder Dateien ablegen").wait_for()
+    give(page, "batch-files", cat.blurred)
+    page.locator("#batch-files").get_by_label("cat.png").wait_for()
+    for tab in page.locator("[role=tablist] button[role=tab]").all():
+        tab.click()
+        names = page.eval_on_selector_all(
+            "[aria-label], [title], footer button",
+            """list => list.filter(one => one.checkVisibility())
+                .map(one => one.ariaLabel || one.title || one.innerText.trim())""",
+        )
+        assert [name for name in names if any(name.startswith(one) for one in english)] == []
     context.close()
 
 

@@ -10,6 +10,7 @@ from steps import cell, drop, give, halves, ready, serious, table, wait_for_scor
 
 from restore import load
 from restore.metrics import psnr
+from restore.page.laboratory import distorted
 from restore.photo import decode
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -249,11 +250,63 @@ def test_a_large_photo_shows_a_preview_and_stop_stops(page, cat, tmp_path):
     page.locator("#restore-model").get_by_label("unet-1024").check()
     page.locator(".status").get_by_text("restoring with unet-1024").first.wait_for()
     page.locator("#restore-stop").click()
-    page.get_by_text("Stopped.").wait_for()
+    page.get_by_text("Stopped. What you see is a quick preview only.").wait_for()
     page.locator("#photo").get_by_label("Remove Image").click()
     page.locator("#restore-model").get_by_label("cnn").check()
     give(page, "photo", cat.blurred)
     ready(page, part="cat-cnn.png")
+
+
+def test_stop_goes_back_to_what_is_shown_and_says_nothing_where_nothing_ran(page, cat, tmp_path):
+    note, model = page.locator("#restore-note"), page.locator("#restore-model")
+    stop = page.locator("#restore-stop")
+    stop.click()
+    model.get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    page.get_by_text("Restored. Detail is").wait_for()
+    stop.click()
+    assert "Stopped" not in note.inner_text()
+    path = tmp_path / "larger.png"  # small enough to have no preview, long enough to be stopped
+    with Image.open(EXAMPLES / "astronaut.jpg") as image:
+        image.resize((1400, 1400)).save(path)
+    give(page, "photo", path)
+    ready(page, part="larger-cnn.png")
+    page.get_by_text("Restored. Detail is").wait_for()
+    model.get_by_label("unet-1024").check()
+    page.locator(".status").get_by_text("restoring with unet-1024").first.wait_for()
+    stop.click()
+    page.get_by_text("Stopped. What you see is the result from before.").wait_for()
+    assert model.get_by_label("cnn").is_checked(), "what is chosen is what is shown"
+    ready(page, part="larger-cnn.png")
+    model.get_by_label("unet-1024").check()
+    page.locator(".status").get_by_text("restoring with unet-1024").first.wait_for()
+    other = tmp_path / "other.png"
+    Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(other)
+    drop(page, "h1", other)
+    page.wait_for_function("document.querySelector('#photo img')?.src.includes('other')")
+    page.locator(".status").get_by_text("restoring with unet-1024").first.wait_for()
+    stop.click()
+    page.get_by_text("Stopped.", exact=True).wait_for()
+    page.locator("#restore-slider img").first.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("coffee", None, "This photo was already sharp"),
+        ("coffee", "shake", "The model could do little here"),
+        ("cat", "motion", "The model could do little here"),
+    ],
+)
+def test_the_page_says_when_there_was_little_to_do_or_that_could_be_done(
+    page, tmp_path, name, kind, words
+):
+    photo = opened(EXAMPLES / f"{name}.jpg")[60:252, 100:292].copy()
+    if kind:
+        photo = distorted(photo, kind, {"shake": 25, "motion": 20}[kind], 1, 30)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    give(page, "photo", tmp_path / "photo.png")
+    page.locator("#restore-note").get_by_text(words).wait_for()
 
 
 def test_two_visitors_at_once_get_each_their_own(visit, cat, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from restore import MODELS
 from restore.distort import DISTORTIONS
-from restore.page import examples, parts, texts
+from restore.page import examples, parts, texts, viewer
 from restore.page.batch_tab import HEADERS
 from restore.page.compare_tab import COLUMNS
 from restore.page.study_tab import CURVES, SUITES
@@ -52,6 +52,7 @@ SAYING = {"PhotoError", "_RefusedError", "BatchError", "translated", "notes.appe
 """What is called with a sentence that may reach a visitor."""
 SPEAKING_TO_PROGRAMS = {"tools.py"}
 LISTED = [
+    *viewer.GRADIO,
     *HEADERS,
     *COLUMNS,
     *parts.SCORES[1:],

@@ -44,7 +44,7 @@ def ranked(rows: list[list[str]]) -> dict:
     for line in rows:
         gain = number(line[1]) - base
         if line is not rows[0] and np.isfinite(gain):
-            line[3] = f"{gain:+.2f}"
+            line[3] = f"{gain:+z.2f}"
     rows = sorted(rows, key=lambda line: -number(line[1]))
     display, styling = [list(line) for line in rows], [[""] * len(COLUMNS) for _ in rows]
     for column in (1, 2):

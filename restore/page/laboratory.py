@@ -136,7 +136,7 @@ def explore(
         file = written(Photo(after), Path(folder, f"{name}-{kind}-{model}.png"))
         rows[1] = scores("restored", after, clear)
         gain = psnr(after, clear) - psnr(soft, clear)
-        facts = f"{gain:+.2f} dB, " if np.isfinite(gain) else ""
+        facts = f"{gain:+z.2f} dB, " if np.isfinite(gain) else ""
         facts += f"{result.seconds:.2f} s, {small.size[0]} x {small.size[1]} px. "
         note = t("laboratory_small") if small.size != whole.size else ""
         words = translated(f"restored by {model}")

@@ -172,16 +172,22 @@ def restore_shown(
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
-    """What the page calls: taking the photo away is no mistake."""
-    nothing = None, None, gr.DownloadButton(value=None, interactive=False), "", ""
+    """What the page calls: as `steps`, and the wish that is shown; no photo is no mistake."""
     if not photo:
-        yield nothing
+        yield *nothing(), None
         return
+    asked = wish(photo, model, reference, scale)
     try:
-        yield from steps(photo, model, reference, scale, at, progress, request)
+        for answer in steps(photo, model, reference, scale, at, progress, request):
+            yield *answer, asked if isinstance(answer[0], tuple) else gr.skip()
     except gr.Error:
-        yield nothing  # what is shown would be taken for the result of this photo
+        yield *nothing(), None  # what is shown would be taken for the result of this photo
         raise
+
+
+def nothing() -> tuple:
+    """As `steps` answers, where there is no result to show."""
+    return None, None, gr.DownloadButton(value=None, interactive=False), "", ""
 
 
 def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Photo, Photo] | None:
@@ -237,7 +243,8 @@ def adjust_after_run(
 def want(
     photo: Upload, model: str, reference: Upload, scale: str, at: float, request: gr.Request
 ) -> None:
-    RUNS.want(request, "restore", wish(photo, model, reference, scale), at)
+    what = wish(photo, model, reference, scale) if photo else None
+    RUNS.want(request, "restore", what, at)
 
 
 def expect_photo(photo: Upload) -> None:
@@ -247,9 +254,18 @@ def expect_photo(photo: Upload) -> None:
             opened(photo)
 
 
-def stop_run(at: float, request: gr.Request):
-    RUNS.stop(request, "restore", at)
-    return t("restore_stopped")
+def stop_run(
+    photo: Upload, shown: tuple | None, download: dict | None, at: float, request: gr.Request
+) -> tuple:
+    """What is chosen goes back to what is shown where that is of this photo; else nothing is."""
+    if not RUNS.stop(request, "restore", at):
+        return (gr.skip(),) * 7
+    if not photo or not shown or shown[0] != photo["path"]:
+        view, table, none, _, notes = nothing()
+        return view, table, none, t("restore_stopped"), notes, gr.skip(), gr.skip()
+    _, model, _, scale = shown
+    words = t("restore_stopped_before") if download else t("restore_stopped_preview")
+    return (gr.skip(),) * 3 + (words, gr.skip(), model, scale)
 
 
 def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
@@ -300,13 +316,14 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
     along, picked = came_along(photo, reference), gr.Number(visible=False)
     # `change` comes twice where a photo takes the place of another, `input` never from a program
     changes = [photo.input, reference.input, model.input, scale.input, again.click, picked.change]
-    at = gr.Number(visible=False)
-    dated = {"inputs": [*asked, at], "js": "(...given) => [...given.slice(0, -1), Date.now()]"}
+    at, shown = gr.Number(visible=False), gr.State()
+    now = {"js": "(...given) => [...given.slice(0, -1), Date.now()]"}
+    dated = {"inputs": [*asked, at], **now}
     gr.on(changes, want, show_progress="hidden", queue=False, **dated, **private)
     run = gr.on(
         changes,
         restore_shown,
-        outputs=[*outputs, note, notes],
+        outputs=[*outputs, note, notes, shown],
         api_visibility="private",
         trigger_mode="always_last",
         show_progress_on=status,
@@ -317,12 +334,12 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
     stop.click(None, cancels=run, api_visibility="private")
     stop.click(
         stop_run,
-        at,
-        note,
-        js="() => Date.now()",
-        api_visibility="private",
+        [photo, shown, download, at],
+        [*outputs, note, notes, model, scale],
         queue=False,
         show_progress="hidden",
+        **now,
+        **private,
     )
     strength.change(None, strength, js=f"share => {{ {VIEWER}.strength = share / 100 }}")
     light = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}

@@ -73,14 +73,18 @@ class Runs:
         self._running: dict[tuple, int] = {}
 
     def want(self, request: gr.Request, place: str, what: object, at: float) -> None:
-        """Since `at` the visitor waits at `place` for `what` and nothing else."""
+        """Since `at` the visitor waits at `place` for `what` alone; None: for nothing."""
         key = (request.session_hash, place)
         if at >= self._wanted.get(key, (0,))[0]:
             self._wanted[key] = (at, what)
 
-    def stop(self, request: gr.Request, place: str, at: float = math.inf) -> None:
-        """Since `at` the visitor waits for nothing at `place`."""
-        self._stopped[request.session_hash, place] = (at, time.monotonic())
+    def stop(self, request: gr.Request, place: str, at: float = math.inf) -> bool:
+        """Since `at` the visitor waits for nothing at `place`; returns whether they did before."""
+        key = (request.session_hash, place)
+        wanted_at, wanted = self._wanted.get(key, (-1, None))
+        waited = wanted is not None and self._stopped.get(key, (-1,))[0] < wanted_at <= at
+        self._stopped[key] = (at, time.monotonic())
+        return waited
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone."""
@@ -114,9 +118,15 @@ class Runs:
 
         _expect_open()
         self._running[key] = self._running.get(key, 0) + 1
+        over = True
         try:
             yield unwanted
+        except GeneratorExit:
+            over = False  # cancelled: `stop` has yet to hear of it
+            raise
         finally:
+            if over and self._wanted.get(key) == (at, what):
+                self._wanted[key] = (at, None)
             self._running[key] -= 1
             if not self._running[key]:
                 del self._running[key]

@@ -28,11 +28,44 @@ TEXT_OF = {
 }
 """Gradio swaps no text inside our own elements; so they get all languages and choose."""
 
+GRADIO = (
+    "File upload",
+    "Upload file",
+    "Click to upload or drop files",
+    "Capture from camera",
+    "Paste from clipboard",
+    "Click to Access Webcam",
+    "grant webcam access",
+    "capture photo",
+    "select input source",
+    "select source",
+    "Remove Image",
+    "Fullscreen",
+    "Exit fullscreen mode",
+    "Clear",
+    "Remove this file",
+    "Copy",
+    "Close",
+    "More tabs",
+    "Empty value",
+    "Table actions",
+    "Reset to default value",
+    "number input for {0}",
+    "range slider for {0}",
+    "Thumbnail {0} of {1}",
+    "detailed view of selected image",
+    "Use via API or MCP",
+    "Gradio footer navigation",
+    "processing |",
+    "queue: {0}/{1} |",
+)
+"""What Gradio's own buttons, fields and progress say, in English only."""
+
 SCRIPTS = ("viewer.js", "gestures.js", "zone.js", "wording.js")
 
 
-def said(language: str) -> dict[str, str]:
-    """What stands in Gradio's own toasts, which it swaps no text in either."""
+def said(language: str) -> dict[str, str | dict[str, str]]:
+    """What stands in Gradio's own toasts and names of buttons, which it swaps no text in either."""
     return {
         "failed": translated("This did not work", language),
         "note": translated("Please note", language),
@@ -42,6 +75,7 @@ def said(language: str) -> dict[str, str]:
         ),
         "no_photo": translated("This is not a photo.", language),
         "lost": translated("The server does not answer. Trying again …", language),
+        "gradio": {name: translated(name, language) for name in GRADIO},
         "busy": translated("Too many visitors at once. Please try again in a minute.", language),
     }
 

@@ -19,7 +19,7 @@ function give(files) {
       input().dispatchEvent(new Event("change", { bubbles: true }));
     } else if (performance.now() < until) requestAnimationFrame(put);
   };
-  if (!input()) there.querySelector('button[aria-label="Remove Image"]')?.click();
+  if (!input()) there.querySelector(`button[aria-label="${named("Remove Image")}"]`)?.click();
   put();
 }
 
