@@ -8,7 +8,7 @@ import pytest
 
 from restore import MODELS
 from restore.distort import DISTORTIONS
-from restore.page import examples, parts, texts
+from restore.page import examples, guard, parts, texts
 from restore.page.batch_tab import HEADERS
 from restore.page.compare_tab import COLUMNS
 from restore.page.study_tab import CURVES, SUITES
@@ -52,6 +52,8 @@ SAYING = {"PhotoError", "_RefusedError", "BatchError", "translated", "notes.appe
 """What is called with a sentence that may reach a visitor."""
 SPEAKING_TO_PROGRAMS = {"tools.py"}
 LISTED = [
+    guard.DISK_FULL,
+    guard.WRONG_CALL,
     *HEADERS,
     *COLUMNS,
     *parts.SCORES[1:],

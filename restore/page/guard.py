@@ -19,6 +19,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from gradio.route_utils import FnIndexInferError
+
 from .texts import translated
 
 log = logging.getLogger("restore.page")
@@ -37,6 +39,7 @@ STALE = 300
 """Seconds after which half an upload, untouched, is deleted."""
 
 DISK_FULL = "The server's disk is full. Please try again in an hour."
+WRONG_CALL = "There is no such function, or it takes other arguments: see ?view=api."
 
 API = "/gradio_api"
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|run/\w+)/?")
@@ -172,7 +175,12 @@ class Guard:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        return await self.app(scope, replay, send)
+        try:
+            return await self.app(scope, replay, send)
+        except (LookupError, TypeError, FnIndexInferError):  # of Gradio, which only queues a call
+            if not called:
+                raise
+            raise RefusedError(400, WRONG_CALL) from None
 
     async def _upload(self, scope, receive, send, visitor: str | None):
         self._expect_open()
