@@ -5,6 +5,7 @@ from inspect import signature
 import gradio as gr
 from gradio.blocks import BlockFunction
 from gradio.utils import get_function_description
+from pydantic import TypeAdapter
 
 from .guard import WRONG_CALL, origin
 from .work import log, sentences
@@ -17,7 +18,7 @@ class Page(gr.Blocks):
         self, block_fn: BlockFunction, inputs: list, *arguments: object, **options: object
     ) -> dict:
         try:
-            inputs = [*inputs, *left_out(block_fn, inputs)]
+            inputs = taken(block_fn, inputs)
             return await super().process_api(block_fn, inputs, *arguments, **options)
         except gr.Error as error:
             error.print_exception = False
@@ -49,12 +50,18 @@ class Page(gr.Blocks):
         return info
 
 
-def left_out(called: BlockFunction, inputs: list) -> list:
-    """The optional arguments that a call leaves out at its end.
+def taken(called: BlockFunction, inputs: list) -> list:
+    """What a public function is called with: of the types that it declares, and all of it.
 
-    gradio_client fills them in by itself; one who writes the list by hand need not know them.
+    gradio_client fills in what is left out at the end; who writes the list by hand need not know
+    it. Raises ValueError for what does not fit.
     """
     if called.api_visibility != "public":
-        return []
-    missing = [*signature(called.fn).parameters.values()][len(inputs) : len(called.inputs)]
-    return [one.default for one in missing if one.default is not one.empty]
+        return inputs
+    declared = [*signature(called.fn).parameters.values()][: len(called.inputs)]
+    given = [
+        TypeAdapter(one.annotation).validate_python(value)
+        for one, value in zip(declared, inputs, strict=False)
+    ]
+    left_out = declared[len(given) :]
+    return given + [one.default for one in left_out if one.default is not one.empty]

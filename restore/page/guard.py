@@ -282,8 +282,9 @@ def _visitor(scope) -> str | None:
     all the rest; None for this machine itself, which is not limited.
 
     X-Forwarded-For begins with whatever the visitor wrote, so only what a known proxy added to it
-    counts: uvicorn does so for a proxy on this machine. On a Space it is the last public address,
-    for the Hub's own proxies have private ones. Anywhere else the header counts for nothing.
+    counts: uvicorn does so for a proxy on this machine. The Hub's appends the address it was called
+    from to what it got, and passes it on from a private one; so on a Space it is the last public
+    address that counts. Anywhere else the header counts for nothing.
     """
     address = _address((scope.get("client") or ("",))[0])
     if os.environ.get("SPACE_ID"):
