@@ -19,7 +19,7 @@ from ..engine import choose_device
 from . import LAUNCH, tools
 from .guard import Door, Guard
 from .parts import DEFAULT_MODEL
-from .results import CLOSING, computing
+from .results import CLOSING
 from .work import restorer
 
 log = logging.getLogger("restore.page")
@@ -72,7 +72,7 @@ def outlive() -> None:
         shutil.rmtree(uploads, ignore_errors=True)
         deaths = [death for death in deaths if now - death < 60] + [now]
         if code >= 0 or told or len(deaths) > MOST_DEATHS:
-            raise SystemExit(code if code >= 0 else 128 - code)
+            os._exit(code if code >= 0 else 128 - code)  # unloading torch would take seconds
         log.error("Signal %d has killed the page. It starts again.", -code)
 
 
@@ -93,9 +93,9 @@ def serve(
     door = launch(page, host, port, share, auth)
     stop.wait()
     wind_up(page, door)
-    if computing():  # ending the interpreter under it would abort
-        os._exit(0)
-    page.close(verbose=False)
+    if sys.platform != "linux":  # where a parent deletes what visitors sent
+        page.close(verbose=False)
+    os._exit(0)  # the interpreter would wait for threads, or abort under a network at work
 
 
 def launch(
