@@ -53,6 +53,7 @@ SAYING = {"PhotoError", "_RefusedError", "BatchError", "translated", "notes.appe
 SPEAKING_TO_PROGRAMS = {"tools.py"}
 LISTED = [
     guard.DISK_FULL,
+    guard.NOT_HERE,
     guard.WRONG_CALL,
     *HEADERS,
     *COLUMNS,

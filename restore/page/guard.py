@@ -39,6 +39,7 @@ STALE = 300
 """Seconds after which half an upload, untouched, is deleted."""
 
 DISK_FULL = "The server's disk is full. Please try again in an hour."
+NOT_HERE = "This photo is not here: upload it, again after an hour; addresses are not taken."
 WRONG_CALL = "There is no such function, or it takes other arguments: see ?view=api."
 
 API = "/gradio_api"
@@ -238,9 +239,7 @@ def check_call(body: bytes, named: bool = False) -> None:
             if value.get("is_stream") or not (
                 path is None or (isinstance(path, str) and is_uploaded(path))
             ):
-                raise RefusedError(
-                    400, "A photo must be uploaded first; addresses and paths are not taken."
-                )
+                raise RefusedError(400, NOT_HERE)
             waiting += value.values()
 
 
