@@ -30,7 +30,6 @@ from running import free_port
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from restore import MODELS  # noqa: E402
 from restore import photo as photos  # noqa: E402
 from restore.distort import DISTORTIONS, distort  # noqa: E402
 from restore.page import build  # noqa: E402
@@ -71,7 +70,7 @@ calls = st.fixed_dictionaries(
 
 
 any_photo = st.just(PHOTO) | json_values
-any_model = st.sampled_from(sorted(MODELS)) | json_values
+any_model = st.just("cnn") | json_values  # the fastest: calls are tried here, not models
 page_calls = st.one_of(
     st.tuples(st.just("restore"), st.tuples(any_photo)),
     st.tuples(
