@@ -12,7 +12,7 @@ VERSIONS = "tests/constraints.txt"
 
 
 def ask(service: str) -> list[dict]:
-    """What pip-audit reports of each package that the service knows."""
+    """What pip-audit reports of each package; nothing where the service knows none of them."""
     command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "-f", "json"]
     try:
         done = subprocess.run(
@@ -21,7 +21,7 @@ def ask(service: str) -> list[dict]:
         packages = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError):  # it did not answer, or broke off
         return []
-    return [package for package in packages if "skip_reason" not in package]
+    return packages if any("skip_reason" not in package for package in packages) else []
 
 
 def main() -> int:
@@ -29,11 +29,14 @@ def main() -> int:
     if not packages:
         print("No advisory service is in reach: the dependencies were not audited.")
         return 0
-    found = [(package, hole) for package in packages for hole in package["vulns"]]
+    known = [package for package in packages if "skip_reason" not in package]
+    found = [(package, hole) for package in known for hole in package["vulns"]]
     for package, hole in found:
         mended = ", ".join(hole["fix_versions"]) or "none"
         print(f"{package['name']} {package['version']}: {hole['id']}, mended in: {mended}")
-    print(f"{len(packages)} dependencies audited, {len(found)} known vulnerabilities.")
+    print(
+        f"{len(known)} of {len(packages)} dependencies audited, {len(found)} known vulnerabilities."
+    )
     return int(any(hole["fix_versions"] for _, hole in found))
 
 

@@ -32,7 +32,7 @@ class HubError(Exception):
         self.reachable = reachable
 
 
-def fetch(repo: str, revision: str | None, name: str, again: bool = False) -> Path:
+def fetch(repo: str, revision: str, name: str, again: bool = False) -> Path:
     """The local folder of one model of a repo.
 
     A commit comes from the cache without network; a branch or tag is looked up, and its cached
@@ -41,7 +41,7 @@ def fetch(repo: str, revision: str | None, name: str, again: bool = False) -> Pa
     from huggingface_hub import constants
 
     cached = None if again else _cached(repo, revision, name, constants.HF_HUB_CACHE)
-    if cached and revision and COMMIT.fullmatch(revision):
+    if cached and COMMIT.fullmatch(revision):
         return cached
     try:
         if constants.HF_HUB_OFFLINE:
@@ -52,12 +52,12 @@ def fetch(repo: str, revision: str | None, name: str, again: bool = False) -> Pa
             raise
         log.warning("The Hub is out of reach (%s): %s comes from the cache.", error, cached)
         return cached
-    if not revision or not COMMIT.fullmatch(revision):
+    if not COMMIT.fullmatch(revision):
         log.info("%s is at commit %s.", repo, folder.parent.name)
     return folder
 
 
-def _cached(repo: str, revision: str | None, name: str, cache: str) -> Path | None:
+def _cached(repo: str, revision: str, name: str, cache: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -68,7 +68,7 @@ def _cached(repo: str, revision: str | None, name: str, cache: str) -> Path | No
     return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None
 
 
-def _download(repo: str, revision: str | None, name: str, cache: str, again: bool) -> Path:
+def _download(repo: str, revision: str, name: str, cache: str, again: bool) -> Path:
     """Run this file as a script, at most for DEADLINE seconds; its progress goes to stderr."""
     job = {"repo": repo, "revision": revision, "name": name, "cache": cache, "again": again}
     job |= {"answer": ANSWER, "largest": LARGEST}
@@ -87,7 +87,7 @@ def _download(repo: str, revision: str | None, name: str, cache: str, again: boo
 
 
 def _work(
-    repo: str, revision: str | None, name: str, cache: str, again: bool, answer: float, largest: int
+    repo: str, revision: str, name: str, cache: str, again: bool, answer: float, largest: int
 ) -> dict:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (

@@ -78,7 +78,7 @@ def locate(name: str, weights: str | os.PathLike | None = None, again: bool = Fa
             f"There are no weights at {source}. Name a folder or a Hub repo such as org/repo."
         )
     try:
-        return hub.fetch(repo, revision or None, name, again)
+        return hub.fetch(repo, revision or "main", name, again)
     except hub.HubError as error:
         raise WeightsError(
             f"The weights of {name} could not be fetched from {repo}: {error}."

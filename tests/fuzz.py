@@ -1,10 +1,11 @@
-"""Fuzzing of what strangers send: photo files, and payloads of the page's API.
+"""Fuzzing of what strangers send: photo files, payloads of the API, and calls of the running page.
 
 python tests/fuzz.py --minutes 10
 """
 
 import argparse
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -12,23 +13,33 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import hypothesis
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from running import free_port
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from restore import photo as photos  # noqa: E402
 from restore.distort import DISTORTIONS, distort  # noqa: E402
+from restore.page import build  # noqa: E402
 from restore.page.guard import RefusedError, check_call  # noqa: E402
+from restore.page.serve import launch  # noqa: E402
+from restore.working_size import PERCENT  # noqa: E402
 
+EVERY = 5
+"""One call of the page for so many inputs of the other sorts, which take less time."""
+PHOTO = "an uploaded photo"
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 LONGEST = 20
 """Seconds that no input may take."""
@@ -56,6 +67,39 @@ calls = st.fixed_dictionaries(
     {"data": st.lists(file_data | json_values, max_size=5)},
     optional={"batched": json_values, "fn_index": json_values, "session_hash": json_values},
 )
+
+
+any_photo = st.just(PHOTO) | json_values
+any_model = st.just("cnn") | json_values  # the fastest: calls are tried here, not models
+page_calls = st.one_of(
+    st.tuples(st.just("restore"), st.tuples(any_photo)),
+    st.tuples(
+        st.just("restore"),
+        st.tuples(any_photo, any_model, any_photo, st.sampled_from([*PERCENT]) | json_values),
+    ),
+    st.tuples(
+        st.just("compare"),
+        st.tuples(any_photo, st.lists(any_model, max_size=3) | json_values, any_photo),
+    ),
+    st.tuples(
+        st.just("distort"),
+        st.tuples(
+            any_photo,
+            st.sampled_from([*DISTORTIONS]) | json_values,
+            st.floats(0, 20) | json_values,
+            st.integers(0, 99) | json_values,
+        ),
+    ),
+    st.tuples(st.text("abc/_", max_size=9), st.lists(json_values, max_size=3)),
+    st.tuples(
+        st.just("v2/restore"),
+        st.fixed_dictionaries(
+            {"photo": any_photo},
+            optional={"model": any_model, "scale": json_values, "x": any_photo},
+        ),
+    ),
+)
+"""A function of the page and what it is given: a list, or by name."""
 
 
 def seeds() -> list[bytes]:
@@ -154,6 +198,41 @@ def try_distort(arguments: tuple) -> str:
     return "distorted"
 
 
+@contextmanager
+def page(folder: Path) -> Iterator[Callable[[tuple], str]]:
+    """The running page, as what tries a call of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
+        served = build()
+        launch(served, "127.0.0.1", free_port())
+        try:
+            with httpx.Client(base_url=f"{served.local_url}gradio_api/", timeout=60) as web:
+                kept = web.post("upload", files={"files": ("a.png", seeds()[-1])}).json()[0]
+                yield partial(try_page, web, {"path": kept, "meta": {"_type": "gradio.FileData"}})
+        finally:
+            served.close(verbose=False)
+
+
+def try_page(web: httpx.Client, photo: dict, call: tuple) -> str:
+    """A result or a sentence, and never the server's fault."""
+    function, given = call
+    given = {"data": given} if isinstance(given, list | tuple) else given
+    body = json.dumps(given).replace(json.dumps(PHOTO), json.dumps(photo))
+    headers = {"Content-Type": "application/json"}
+    answer = web.post(f"call/{function}", content=body, headers=headers)
+    if answer.status_code != 200:
+        assert answer.status_code < 500, answer.text
+        assert answer.json()["detail"], answer.text
+        return "refused"
+    said = web.get(f"call/{function.removeprefix('v2/')}/{answer.json()['event_id']}").text
+    if "event: complete" in said:
+        return "answered"
+    error = json.loads(said.rsplit("data: ", 1)[1])["error"]
+    assert error.endswith("."), said
+    assert "the fault is not yours" not in error, said
+    return "told"
+
+
 distortions = st.tuples(
     st.sampled_from(sorted(DISTORTIONS)) | st.text(max_size=9),
     st.floats() | st.integers(-10, 60),
@@ -169,13 +248,15 @@ def campaign(
     valid = seeds()
     until, tried = time.monotonic() + 60 * minutes, 0
     calls_drawn, distortions_drawn = examples(calls, rng), examples(distortions, rng)
-    with tempfile.TemporaryDirectory() as folder:
+    page_calls_drawn = examples(page_calls, rng)
+    with tempfile.TemporaryDirectory() as folder, page(Path(folder)) as call_page:
         while time.monotonic() < until and (limit is None or tried < limit):
             tried += 1
             for name, attempt, value in (
                 ("photo", partial(try_photo, Path(folder)), spoil(rng.choice(valid), rng)),
                 ("call", try_call, next(calls_drawn)),
                 ("distort", try_distort, next(distortions_drawn)),
+                *([("page", call_page, next(page_calls_drawn))] if tried % EVERY == 0 else []),
             ):
                 began = time.monotonic()
                 try:
@@ -186,7 +267,7 @@ def campaign(
                     where = traceback.extract_tb(error.__traceback__)[-1]
                     crash = f"{name}: {type(error).__name__} in {Path(where.filename).name}"
                     if not any(known.startswith(crash) for known in crashes):
-                        line = f"{crash}:{where.lineno}: {str(error)[:150]!r} <- {value[:80]!r}"
+                        line = f"{crash}:{where.lineno}: {str(error)[:90]!r} <- {value!r:.150}"
                         crashes.append(line)
                         report(line)
     return outcomes, crashes
@@ -218,6 +299,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=None, help="of another day's run")
     arguments = parser.parse_args()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 32)
     outcomes, crashes = campaign(None, arguments.minutes, seed)
     print(f"seed {seed}: {sum(outcomes.values()):,} inputs")

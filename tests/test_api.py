@@ -1,5 +1,6 @@
 """The page's three endpoints, through gradio_client."""
 
+import httpx
 import numpy as np
 import pytest
 from conftest import EXAMPLES
@@ -7,6 +8,7 @@ from gradio_client import Client, handle_file
 from PIL import Image, ImageFilter
 
 from restore import MODELS, load
+from restore.page.guard import WRONG_CALL
 from restore.photo import decode
 from restore.working_size import PERCENT
 
@@ -60,6 +62,28 @@ def test_the_working_size_is_the_callers_or_chosen(client, cat, tmp_path):
         assert np.array_equal(results[percent], restorer.restore(photo, scale=scale))
     assert np.array_equal(results["auto"], results["25"])
     assert not np.array_equal(results["auto"], results["100"])
+
+
+def test_whoever_writes_the_call_by_hand_leaves_out_what_is_optional(page_url, cat):
+    """As curl would: the list of version 1, and the names of version 2, of Gradio's API."""
+    with httpx.Client(base_url=f"{page_url}gradio_api/", timeout=60) as web:
+        path = web.post("upload", files={"files": cat.blurred.read_bytes()}).json()[0]
+        photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        named = {"photo": photo, "model": "cnn"}
+        for address, body in {
+            "call/restore": {"data": [photo, "cnn"]},
+            "call/v2/restore": named,
+        }.items():
+            event = web.post(address, json=body).json()["event_id"]
+            assert "event: complete" in web.get(f"call/restore/{event}").text, address
+        for address, body in {
+            "call/nothing": {"data": []},
+            "call/v2/nothing": {},
+            "call/v2/restore": {**named, "sharper": True},
+            "queue/join": {"data": [], "session_hash": "a", "fn_index": 99_999},
+        }.items():
+            answer = web.post(address, json=body)
+            assert (answer.status_code, answer.json()["detail"]) == (400, WRONG_CALL), address
 
 
 def test_compare_gives_each_result_as_it_is_ready(client):

@@ -168,6 +168,7 @@ def test_forged_arguments_get_a_sentence(web, page_app):
         assert "error" in said, (endpoint, data[1:], said)
         assert "Traceback" not in said
         assert '"error": null' not in said, (endpoint, data[1:], "no sentence")
+        assert "not yours" not in said, (endpoint, data[1:], "it is the caller's fault")
     log = page_app.log.read_text()[logged:]
     assert "ERROR" in log
     assert all(line.startswith(("ERROR ", "* ")) for line in log.splitlines() if line), log

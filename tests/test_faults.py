@@ -120,14 +120,16 @@ def half_an_upload(url: str) -> Iterator[socket.socket]:
 
 
 def test_a_page_that_is_killed_in_mid_run_serves_the_next_visitor(tmp_path):
-    with running(tmp_path / "log") as app:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with running(tmp_path / "log", environment={"TMPDIR": str(temporary)}) as app:
         killed = app.serving
         with httpx.Client(base_url=app.url, timeout=60) as visitor:
             given = visitor.post(
                 "gradio_api/upload", files={"files": Path(photo(tmp_path, 6)).read_bytes()}
             )
             data = [
-                {"path": given.json()[0], "meta": {"_type": "gradio.FileData"}},
+                {"path": (uploaded := given.json()[0]), "meta": {"_type": "gradio.FileData"}},
                 "unet-512",
                 None,
             ]
@@ -138,11 +140,14 @@ def test_a_page_that_is_killed_in_mid_run_serves_the_next_visitor(tmp_path):
                 visitor.get(f"gradio_api/call/restore/{event}")
         app.wait_until_ready()
         assert app.serving.pid != killed.pid
+        assert uploaded.startswith(str(temporary))
+        assert not Path(uploaded).exists(), "no photo stays behind"
         again = Client(app.url, verbose=False, download_files=str(tmp_path))
         assert len(restore(again, photo(tmp_path, 0.01)).result(60)) == 3
         assert "Signal 11 has killed the page. It starts again." in app.log.read_text()
         app.process.send_signal(signal.SIGTERM)
         assert app.process.wait(30) == 0
+    assert not list(temporary.glob("restore-*"))
 
 
 def test_work_that_cannot_be_finished_before_the_end_gets_a_sentence(tmp_path):

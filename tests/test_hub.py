@@ -3,11 +3,19 @@
 import hashlib
 import json
 import logging
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
 
+import httpx
 import pytest
 import torch
 from hub_server import COMMIT, TOKEN, HubServer
 from huggingface_hub import constants
+from running import free_port
 from safetensors.torch import load as parse
 from safetensors.torch import save
 
@@ -22,16 +30,13 @@ PINNED = f"org/repo@{COMMIT}"
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    """The Hub, with weights of cnn in org/repo, an empty cache, and short patience."""
-    server = HubServer()
-    server.repos["models/org/repo"] = dict(FILES)
+def use(tmp_path, monkeypatch):
+    """Lets the client ask the Hub at an address; its cache is empty, and its patience short."""
     cache = str(tmp_path / "cache")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", cache)
     monkeypatch.setattr(hub, "DEADLINE", 20)
     monkeypatch.setattr(hub, "ANSWER", 3)
     for key, value in {
-        "HF_ENDPOINT": server.url,
         "HF_HUB_CACHE": cache,
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -39,9 +44,56 @@ def server(tmp_path, monkeypatch):
     }.items():
         monkeypatch.setenv(key, value)
     monkeypatch.delenv("HF_TOKEN", raising=False)
+    return partial(monkeypatch.setenv, "HF_ENDPOINT")
+
+
+@pytest.fixture
+def server(use):
+    """A Hub with weights of cnn in org/repo, which can fail in many ways."""
+    server = HubServer()
+    server.repos["models/org/repo"] = dict(FILES)
+    use(server.url)
     yield server
     server.fault = None
     server.shutdown()
+
+
+@pytest.fixture
+def olah(use, tmp_path) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A Hub of another make, with the same weights in a git repo, and the commit they are at."""
+    command = os.environ.get("OLAH") or shutil.which("olah-cli")
+    if not command:
+        pytest.skip("no olah: python3 -m venv olah && olah/bin/pip install olah, into its own venv")
+    repo, port = tmp_path / "mirrors" / "models" / "org" / "repo", free_port()
+    for name, data in FILES.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_bytes(data)
+    git = ("git", "-C", repo, "-c", "user.name=a", "-c", "user.email=a@b")
+    for step in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "Weights")):
+        subprocess.run([*git, *step], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    config = tmp_path / "olah.toml"
+    config.write_text(
+        f'[basic]\nhost = "127.0.0.1"\nport = {port}\nrepos-path = "{tmp_path / "repos"}"\n'
+        f'mirrors-path = ["{tmp_path / "mirrors"}"]\n[accessibility]\noffline = true\n'
+    )
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [command, "-c", config], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+        )
+    url, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    use(url)
+    while True:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        assert time.monotonic() < until
+        try:
+            httpx.get(f"{url}/api/models/org/repo/revision/main")
+            break
+        except httpx.TransportError:
+            time.sleep(0.2)
+    yield process, head.stdout.strip()
+    process.kill()
+    process.wait()
 
 
 def same_as_bundled(model) -> bool:
@@ -148,3 +200,19 @@ def test_not_a_number_from_the_hub(server):
     }
     with pytest.raises(WeightsError, match=r"not numbers, in layers\.0\.bias"):
         load_model("cnn", PINNED)
+
+
+def test_a_hub_of_another_make_serves_from_git(olah, tmp_path, caplog):
+    process, commit = olah
+    assert same_as_bundled(load_model("cnn", "org/repo"))
+    path = next((tmp_path / "cache").glob(f"**/{commit}/cnn/model.safetensors")).resolve()
+    path.write_bytes(path.read_bytes()[:-9])
+    assert same_as_bundled(load_model("cnn", f"org/repo@{commit}")), "damaged, and repaired"
+    assert "could not be fetched" in reason("org/repo@nowhere")
+    assert "could not be fetched" in reason("org/other")
+    process.kill()
+    process.wait()
+    assert same_as_bundled(load_model("cnn", f"org/repo@{commit}"))
+    with caplog.at_level(logging.WARNING, "restore"):
+        assert same_as_bundled(load_model("cnn", "org/repo"))
+    assert "comes from the cache" in caplog.text

@@ -1,5 +1,6 @@
 """Publishing, through the real client to a Hub on loopback, and back again."""
 
+import io
 import json
 import shutil
 
@@ -8,6 +9,7 @@ import torch
 from conftest import ROOT
 from hub_server import TOKEN, HubServer
 from huggingface_hub import ModelCard, constants
+from PIL import Image
 from typer.testing import CliRunner
 
 from restore.weights import BUNDLED, load_model, measured
@@ -39,12 +41,11 @@ def hub(server, tmp_path, monkeypatch):
 
 @pytest.fixture
 def weights(tmp_path):
-    """The smallest weights with their figures and a curve, to publish and to spoil."""
+    """The smallest weights with their figures and history, to publish and to spoil."""
     folder = tmp_path / "weights"
     shutil.copytree(BUNDLED / "cnn", folder / "cnn")
     for name in ("README.md", "examples.jpg"):
         shutil.copy(BUNDLED / name, folder)
-    (folder / "cnn" / "curves.png").write_bytes(b"\x89PNG a curve")
     (folder / "cnn" / "checkpoint.pt").write_bytes(b"a pickle")
     return folder
 
@@ -64,7 +65,9 @@ def test_what_goes_up_is_what_load_takes_down(hub, weights, tmp_path):
     result = run("org/repo", "--weights", weights)
     assert result.exit_code == 0, result.output
     files = hub.repos["models/org/repo"]
-    for name in ("config.json", "model.safetensors", "metrics.json", "curves.png"):
+    with Image.open(io.BytesIO(files["cnn/curves.png"])) as curves:
+        assert curves.width > 1000, "loss, PSNR and SSIM side by side"
+    for name in ("config.json", "model.safetensors", "metrics.json", "history.csv"):
         assert files[f"cnn/{name}"] == (weights / "cnn" / name).read_bytes()
     assert "cnn/checkpoint.pt" not in files, "no pickles"
     assert {"LICENSE", "examples/cat.jpg", "examples/cat-study.png"} <= files.keys()

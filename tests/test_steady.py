@@ -13,6 +13,7 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 import torch
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from load import run
 from PIL import Image
@@ -20,6 +21,7 @@ from running import ROOT, free_port
 
 from restore.engine import Engine
 from restore.page import build, guard
+from restore.page.blocks import Page
 from restore.page.serve import launch
 from restore.page.work import FALLBACKS, restorer
 
@@ -35,14 +37,19 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(folder) -> Iterator[str]:
+def served(folder) -> Iterator[Page]:
     """The page in this very process, so that faults can be put into it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
         page = build()
         launch(page, "127.0.0.1", free_port())
-        yield page.local_url
+        yield page
         page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def url(served) -> str:
+    return served.local_url
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +153,19 @@ def test_a_visitor_who_vanishes_in_mid_upload(url, visitor, photo, folder, monke
     time.sleep(0.1)
     assert restore(visitor, another(photo))
     assert not set(uploads.glob("tmp*")), "half uploads are deleted"
+
+
+def test_what_is_uploaded_and_made_of_it_is_deleted(served, visitor, photo, folder):
+    def left() -> list[Path]:
+        return list((folder / "uploads").glob(f"*/{Path(photo).stem}*"))
+
+    assert restore(visitor, photo)
+    assert len(left()) >= 3, "the photo, the pair and the download"
+    delete_files_created_by_app(served, age=3600)
+    assert len(left()) >= 3
+    delete_files_created_by_app(served, age=0)  # as Gradio does every so often
+    assert not left()
+    assert served.delete_cache == (600, 3600)
 
 
 def test_two_hundred_broken_uploads(url, visitor, photo):

@@ -8,7 +8,7 @@ import pytest
 
 from restore import MODELS
 from restore.distort import DISTORTIONS
-from restore.page import examples, parts, texts, viewer
+from restore.page import examples, guard, parts, texts, viewer
 from restore.page.batch_tab import HEADERS
 from restore.page.compare_tab import COLUMNS
 from restore.page.study_tab import CURVES, SUITES
@@ -53,6 +53,9 @@ SAYING = {"PhotoError", "_RefusedError", "BatchError", "translated", "notes.appe
 SPEAKING_TO_PROGRAMS = {"tools.py"}
 LISTED = [
     *viewer.GRADIO,
+    guard.DISK_FULL,
+    guard.NOT_HERE,
+    guard.WRONG_CALL,
     *HEADERS,
     *COLUMNS,
     *parts.SCORES[1:],

@@ -1,7 +1,9 @@
 """To the Hub: the weights with their card, or the app as a Space; only what has changed."""
 
+import csv
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from huggingface_hub.errors import (
 
 from restore.models import MODELS
 from restore.weights import BUNDLED, WeightsError, load_model, measured
+
+from .curves import draw_curves
 
 ROOT = Path(__file__).resolve().parent.parent
 SPACE_FILES = ("README.md", "requirements.txt", "app.py", "LICENSE", "restore", "weights", "assets")
@@ -122,6 +126,8 @@ def weights_files(weights: Path, repo: str) -> dict[str, bytes]:
             for path in sorted((weights / name).iterdir())
             if path.suffix in BESIDE_WEIGHTS
         }
+        if f"{name}/history.csv" in files:
+            files[f"{name}/curves.png"] = _curves(files[f"{name}/history.csv"].decode())
     examples = ROOT / "assets" / "examples"
     files |= {f"examples/{path.name}": path.read_bytes() for path in sorted(examples.iterdir())}
     files |= {path.name: path.read_bytes() for path in sorted(weights.glob("*.jpg"))}
@@ -156,6 +162,18 @@ def space_files() -> dict[str, bytes]:
             if file.is_file() and not any(part.endswith(NEVER) for part in file.parts)
         }
     return files
+
+
+def _curves(history: str) -> bytes:
+    """The picture of a history.csv."""
+    rows = [
+        {key: float(value) for key, value in row.items() if value}
+        for row in csv.DictReader(history.splitlines())
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "curves.png")
+        draw_curves(rows, path)
+        return path.read_bytes()
 
 
 def _figures(folder: Path) -> dict[str, float]:

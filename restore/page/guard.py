@@ -19,6 +19,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from gradio.route_utils import FnIndexInferError
+
 from .texts import translated
 
 log = logging.getLogger("restore.page")
@@ -37,6 +39,8 @@ STALE = 300
 """Seconds after which half an upload, untouched, is deleted."""
 
 DISK_FULL = "The server's disk is full. Please try again in an hour."
+NOT_HERE = "This photo is not here: upload it, again after an hour; addresses are not taken."
+WRONG_CALL = "There is no such function, or it takes other arguments: see ?view=api."
 
 API = "/gradio_api"
 CALL = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|run/\w+)/?")
@@ -172,7 +176,12 @@ class Guard:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        return await self.app(scope, replay, send)
+        try:
+            return await self.app(scope, replay, send)
+        except (LookupError, TypeError, FnIndexInferError):  # of Gradio, which only queues a call
+            if not called:
+                raise
+            raise RefusedError(400, WRONG_CALL) from None
 
     async def _upload(self, scope, receive, send, visitor: str | None):
         self._expect_open()
@@ -230,9 +239,7 @@ def check_call(body: bytes, named: bool = False) -> None:
             if value.get("is_stream") or not (
                 path is None or (isinstance(path, str) and is_uploaded(path))
             ):
-                raise RefusedError(
-                    400, "A photo must be uploaded first; addresses and paths are not taken."
-                )
+                raise RefusedError(400, NOT_HERE)
             waiting += value.values()
 
 
@@ -274,8 +281,9 @@ def _visitor(scope) -> str | None:
     all the rest; None for this machine itself, which is not limited.
 
     X-Forwarded-For begins with whatever the visitor wrote, so only what a known proxy added to it
-    counts: uvicorn does so for a proxy on this machine. On a Space it is the last public address,
-    for the Hub's own proxies have private ones. Anywhere else the header counts for nothing.
+    counts: uvicorn does so for a proxy on this machine. The Hub's appends the address it was called
+    from to what it got, and passes it on from a private one; so on a Space it is the last public
+    address that counts. Anywhere else the header counts for nothing.
     """
     address = _address((scope.get("client") or ("",))[0])
     if os.environ.get("SPACE_ID"):

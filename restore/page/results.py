@@ -189,11 +189,6 @@ def _sweep() -> None:
     threading.Thread(target=run, daemon=True).start()
 
 
-def computing() -> bool:
-    """Whether a network is at work this moment."""
-    return _one_at_a_time.locked()
-
-
 @on_gpu
 def _restore(photo: Photo, name: str, scale: float) -> Photo:
     with sentences():  # of other exceptions ZeroGPU hands over nothing but the type

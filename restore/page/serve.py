@@ -4,8 +4,10 @@ import ctypes
 import logging
 import os
 import platform
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -17,7 +19,7 @@ from ..engine import choose_device
 from . import LAUNCH, tools
 from .guard import Door, Guard
 from .parts import DEFAULT_MODEL
-from .results import CLOSING, computing
+from .results import CLOSING
 from .work import restorer
 
 log = logging.getLogger("restore.page")
@@ -40,12 +42,15 @@ def outlive() -> None:
     """Return in a child process, and again in a new one whenever a signal has killed the last.
 
     A process can run out of memory or break in native code at any time; visitors who come after
-    that shall be served. The parent only waits, hands SIGTERM and Ctrl-C on, and ends as the child
-    ends. Call it before anything starts threads; where there is no Linux it does nothing.
+    that shall be served. The parent only waits, hands SIGTERM and Ctrl-C on, deletes the uploads
+    and results that the child leaves, and ends as the child ends. Call it before anything starts
+    threads; where there is no Linux it does nothing.
     """
     if sys.platform != "linux":
         return
     child, told, deaths = 0, False, []
+    temporary = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+    os.makedirs(temporary, exist_ok=True)
 
     def tell(*_: object) -> None:
         nonlocal told
@@ -56,6 +61,7 @@ def outlive() -> None:
 
     before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
     while True:
+        uploads = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp("", "restore-", temporary)
         if not (child := os.fork()):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             for number, handler in before.items():
@@ -63,9 +69,10 @@ def outlive() -> None:
             return
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         child, now = 0, time.monotonic()
+        shutil.rmtree(uploads, ignore_errors=True)
         deaths = [death for death in deaths if now - death < 60] + [now]
         if code >= 0 or told or len(deaths) > MOST_DEATHS:
-            raise SystemExit(code if code >= 0 else 128 - code)
+            os._exit(code if code >= 0 else 128 - code)  # unloading torch would take seconds
         log.error("Signal %d has killed the page. It starts again.", -code)
 
 
@@ -85,9 +92,10 @@ def serve(
         signal.signal(number, lambda *_: stop.set())
     door = launch(page, host, port, share, auth)
     stop.wait()
-    close(page, door)
-    if computing():  # ending the interpreter under it would abort
-        os._exit(0)
+    wind_up(page, door)
+    if sys.platform != "linux":  # where a parent deletes what visitors sent
+        page.close(verbose=False)
+    os._exit(0)  # the interpreter would wait for threads, or abort under a network at work
 
 
 def launch(
@@ -130,15 +138,14 @@ def keep_memory_flat() -> None:
             libc.mallopt(parameter, size)
 
 
-def close(page: gr.Blocks, door: Door) -> None:
-    """Take nothing new, finish what runs and waits, tell the others, and end."""
+def wind_up(page: gr.Blocks, door: Door) -> None:
+    """Take nothing new, finish what runs and waits, and tell the others."""
     door.closing = True
     until = time.monotonic() + GRACE
     while busy(page) and time.monotonic() < until:
         time.sleep(0.1)
     CLOSING.set()
     time.sleep(HANDOVER)
-    page.close(verbose=False)
 
 
 def address(host: str | None, port: int | None) -> tuple[str | None, int | None]:
