@@ -19,6 +19,8 @@ BEAT = 15
 """Seconds between two signs of life."""
 STALE = 120
 """Seconds without a sign of life after which an owner on another machine counts as dead."""
+NAMELESS = 3
+"""Seconds after which a claim without its owner's name counts as that of one who died over it."""
 
 
 class Claims:
@@ -79,6 +81,8 @@ def _stale_owner(claim: Path) -> str | None:
         owner, silent = claim.read_text(), time.time() - claim.stat().st_mtime
     except OSError:
         return None
+    if not owner:  # it is about to write its name, unless it died before it could
+        return owner if silent > NAMELESS else None
     host, _, rest = owner.partition(" ")
     process = rest.partition(" ")[0]
     if host == socket.gethostname() and process.isdigit():

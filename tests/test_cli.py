@@ -216,6 +216,15 @@ def test_a_claim_of_a_silent_machine_is_taken_over(tmp_path):
         assert claims.take(target)
 
 
+def test_a_claim_whose_owner_died_before_it_wrote_its_name_is_taken_over(tmp_path):
+    target, claim = tmp_path / "photo.png", tmp_path / ".photo.png.claim"
+    claim.touch()
+    with Claims() as claims:
+        assert not claims.take(target), "its owner may be about to write"
+        os.utime(claim, (time.time() - 10,) * 2)
+        assert claims.take(target)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES
 from PIL import Image, ImageFilter
-from steps import cell, drop, give, halves, ready, serious, table, wait_for_scores
+from steps import alike, cell, drop, give, halves, ready, serious, table, wait_for_scores
 
 from restore import load
 from restore.metrics import psnr
@@ -105,17 +105,17 @@ def test_strength_blends_view_scores_and_download_without_the_model(restored, ca
     assert np.array_equal(opened(download(restored, "cat-cnn.png", before)), before)
     slider.fill("50")
     middle = np.round(before + (after.astype(np.float32) - before) / 2).astype(np.uint8)
-    assert np.array_equal(opened(download(restored, "cat-cnn.png", middle)), middle)
+    assert alike(opened(download(restored, "cat-cnn.png", middle)), middle)
     restored.locator("#restore-model").get_by_label("gan").check()
     ready(restored, part="cat-gan.png")
     after = load("gan").restore(before)
     middle = np.round(before + (after.astype(np.float32) - before) / 2).astype(np.uint8)
-    assert np.array_equal(opened(download(restored, "cat-gan.png", middle)), middle), "still half"
+    assert alike(opened(download(restored, "cat-gan.png", middle)), middle), "still half"
     restored.locator("#restore-model").get_by_label("cnn").check()
     ready(restored, part="cat-cnn.png")
     after = load("cnn").restore(before)
     slider.fill("100")
-    assert np.array_equal(opened(download(restored, "cat-cnn.png", after)), after)
+    assert alike(opened(download(restored, "cat-cnn.png", after)), after)
 
 
 def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat, tmp_path):
@@ -127,15 +127,15 @@ def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat
     give(page, "photo", path)
     said = page.get_by_text("Working size, chosen by auto: 25 %")
     said.wait_for()
-    assert np.array_equal(halves(page, part="wide-gan.png")[1], restorer.restore(photo))
+    assert alike(halves(page, part="wide-gan.png")[1], restorer.restore(photo))
     page.get_by_role("button", name="Working size").click()
     page.locator("#restore-scale").get_by_label("100 %").check()
     said.wait_for(state="hidden")
     whole = restorer.restore(photo, scale=1.0)
-    assert np.array_equal(opened(download(page, "wide-gan.png", whole)), whole)
+    assert alike(opened(download(page, "wide-gan.png", whole)), whole)
     page.locator("#restore-strength input[type=range]").fill("50")
     middle = np.round(photo + (whole.astype(np.float32) - photo) / 2).astype(np.uint8)
-    assert np.array_equal(opened(download(page, "wide-gan.png", middle)), middle)
+    assert alike(opened(download(page, "wide-gan.png", middle)), middle)
 
 
 def download(page, name: str, wanted: np.ndarray):
@@ -144,7 +144,7 @@ def download(page, name: str, wanted: np.ndarray):
         with page.expect_download() as started:
             page.get_by_role("button", name="Download the result").first.click()
         assert started.value.suggested_filename == name
-        if np.array_equal(opened(started.value.path()), wanted):
+        if alike(opened(started.value.path()), wanted):
             break
     return started.value.path()
 
@@ -321,5 +321,5 @@ def test_two_visitors_at_once_get_each_their_own(visit, cat, tmp_path):
     for page, path in zip(pages, paths, strict=True):
         before, after = halves(page, part="cnn.png")
         assert np.array_equal(before, opened(path))
-        assert np.array_equal(after, load("cnn").restore(opened(path)))
+        assert alike(after, load("cnn").restore(opened(path)))
         page.context.close()

@@ -71,6 +71,8 @@ class Runs:
         self._wanted: dict[tuple, tuple[float, object]] = {}
         self._stopped: dict[tuple, tuple[float, float]] = {}
         self._running: dict[tuple, int] = {}
+        self._over: dict[tuple, object] = {}
+        """What ran last to its end: who waits for that has it."""
 
     def want(self, request: gr.Request, place: str, what: object, at: float) -> None:
         """Since `at` the visitor waits at `place` for `what` alone; None: for nothing."""
@@ -82,7 +84,8 @@ class Runs:
         """Since `at` the visitor waits for nothing at `place`; returns whether they did before."""
         key = (request.session_hash, place)
         wanted_at, wanted = self._wanted.get(key, (-1, None))
-        waited = wanted is not None and self._stopped.get(key, (-1,))[0] < wanted_at <= at
+        waited = wanted not in (None, self._over.get(key))
+        waited = waited and self._stopped.get(key, (-1,))[0] < wanted_at <= at
         self._stopped[key] = (at, time.monotonic())
         return waited
 
@@ -97,6 +100,7 @@ class Runs:
     def _forget(self, key: tuple) -> None:
         self._wanted.pop(key, None)
         self._stopped.pop(key, None)
+        self._over.pop(key, None)
 
     @contextmanager
     def run(
@@ -118,15 +122,15 @@ class Runs:
 
         _expect_open()
         self._running[key] = self._running.get(key, 0) + 1
-        over = True
+        over = what
         try:
             yield unwanted
         except GeneratorExit:
-            over = False  # cancelled: `stop` has yet to hear of it
+            over = None  # cancelled: `stop` has yet to hear of it
             raise
         finally:
-            if over and self._wanted.get(key) == (at, what):
-                self._wanted[key] = (at, None)
+            if key in self._wanted:  # else it is a program's, which stops nothing
+                self._over[key] = over
             self._running[key] -= 1
             if not self._running[key]:
                 del self._running[key]
