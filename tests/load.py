@@ -37,6 +37,8 @@ PAUSE = (10, 20)
 """Seconds, at least and at most, after which who was refused tries again."""
 SAMPLE = 1.0
 """Seconds between two looks at the memory."""
+WINDOW = 30
+"""Seconds of which the least memory counts."""
 PATIENCE = 300
 """Seconds after which an answer counts as lost."""
 SAME = 25
@@ -72,11 +74,18 @@ class Report:
         return len(self.failures)
 
     def slope(self) -> float:
-        """MB per minute by least squares, over the second half of the run."""
-        late = [(t, mb) for t, mb in self.memory if t > self.seconds / 2]
-        if len(late) < 3:
+        """MB per minute by least squares over the second half of the run.
+
+        Of the least that was held in each WINDOW: how much more a photo takes depends on its size.
+        """
+        floor: dict[int, tuple[float, float]] = {}
+        for t, mb in self.memory:
+            if t > self.seconds / 2:
+                window = int(t // WINDOW)
+                floor[window] = min(floor.get(window, (t, mb)), (t, mb), key=lambda pair: pair[1])
+        if len(floor) < 3:
             return float("nan")
-        return 60 * float(np.polyfit(*np.transpose(late), 1)[0])
+        return 60 * float(np.polyfit(*np.transpose([*floor.values()]), 1)[0])
 
     def lines(self) -> str:
         p50, p90, p99 = np.percentile(self.waits or [float("nan")], [50, 90, 99])
