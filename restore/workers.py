@@ -48,5 +48,4 @@ ALONE = Workers(1)
 @cache
 def workers() -> Workers:
     """One for each core that torch may use; started once for all models of this process."""
-    count = torch.get_num_threads()
-    return Workers(count) if count > 1 else ALONE
+    return Workers(torch.get_num_threads())

@@ -121,24 +121,27 @@ def _study(weights: Path) -> list[list[str]]:
     return rows
 
 
-def _recorded(weights: Path, what: str, command: str) -> list[tuple[str, dict]]:
-    """Processor and figures of all `assets/WHAT-*.json`, one for each kind of processor."""
-    folder = weights.parent / "assets"
-    found = [read_figures(path) for path in sorted(folder.glob(f"{what}-*.json"))]
-    if not found:
+def _by_processor(
+    weights: Path, what: str, command: str, table: Callable[[dict], list[list[str]]]
+) -> list[list[str]]:
+    """The table of each `assets/WHAT-*.json`, one for each kind of processor, one below another."""
+    folder, rows, head = weights.parent / "assets", [], []
+    for path in sorted(folder.glob(f"{what}-*.json")):
+        result = read_figures(path)
+        head, *lines = table(result)
+        rows += [[result["machine"]["device"], *line] for line in lines]
+    if not rows:
         raise ReportError(
             f"{folder} holds no figures of {what}: run {command} --out {folder}/{what}-MINE.json."
         )
-    return [(result["machine"]["device"], result) for result in found]
+    return [["processor", *head], *rows]
 
 
 def _speed(part: int, weights: Path) -> list[list[str]]:
-    """One of the tables that `restore bench` prints, for each processor it ran on."""
-    rows = []
-    for processor, result in _recorded(weights, "bench", "python -m restore bench"):
-        head, *lines = _lines(tables(result)[part])
-        rows += [[processor, *line] for line in lines]
-    return [["processor", *head], *rows]
+    """One of the tables that `restore bench` prints."""
+    return _by_processor(
+        weights, "bench", "python -m restore bench", lambda result: _lines(tables(result)[part])
+    )
 
 
 def candidates_table(result: dict) -> list[list[str]]:
@@ -154,11 +157,8 @@ def candidates_table(result: dict) -> list[list[str]]:
 
 
 def _candidates(weights: Path) -> list[list[str]]:
-    rows = []
-    for processor, result in _recorded(weights, "candidates", "python tests/candidates.py"):
-        head, *lines = candidates_table(result)
-        rows += [[processor, *line] for line in lines]
-    return [["processor", *head], *rows]
+    command = "python tests/candidates.py"
+    return _by_processor(weights, "candidates", command, candidates_table)
 
 
 def _ablations(weights: Path) -> list[list[str]]:
