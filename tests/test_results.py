@@ -2,16 +2,14 @@
 
 import threading
 import time
-import weakref
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cachetools import TTLCache
 from PIL import Image
 
 from restore.page import results, work
-from restore.page.restore_tab import blend, preview
+from restore.page.restoring import blend, preview
 from restore.page.results import Runs, Stopped, kept, restored
 from restore.page.work import suffix
 from restore.photo import Photo
@@ -32,7 +30,7 @@ def counted(monkeypatch) -> list[str]:
         ran.append(name)
         return whole(photo, name, *others)
 
-    results._kept.clear()
+    results.KEPT.clear()
     monkeypatch.setattr(results, "_restore_watched", watched)
     return ran
 
@@ -43,7 +41,9 @@ def visitor(name: str = "visitor"):
 
 def test_nothing_is_computed_twice(photo, counted):
     first = restored(photo, "cnn")
-    assert restored(Photo(photo.colours.copy()), "cnn").colours is first.colours
+    again = restored(Photo(photo.colours.copy()), "cnn")
+    assert np.array_equal(again.colours, first.colours)
+    assert again.seconds == first.seconds
     assert kept(photo, "gan") is None
     other = Photo(255 - photo.colours)
     restored(other, "cnn")
@@ -53,7 +53,7 @@ def test_nothing_is_computed_twice(photo, counted):
 def test_each_working_size_is_a_result_of_its_own_and_auto_is_the_one_it_chose(photo, counted):
     chosen = restored(photo, "cnn")
     assert chosen.scale == 1
-    assert restored(photo, "cnn", scale=1.0).colours is chosen.colours
+    assert np.array_equal(restored(photo, "cnn", scale=1.0).colours, chosen.colours)
     assert kept(photo, "cnn", 0.5) is None
     half = restored(photo, "cnn", scale=0.5)
     assert half.scale == 0.5
@@ -65,16 +65,6 @@ def test_other_weights_are_another_result(photo, counted, monkeypatch):
     restored(photo, "cnn")
     monkeypatch.setattr(results, "fingerprint", lambda name: "other weights")
     assert kept(photo, "cnn") is None
-
-
-def test_what_is_kept_has_a_bound_and_an_end(photo, counted):
-    assert results._kept.ttl == 3600
-    for shade in range(3):
-        colours = np.full((1, 1), shade, np.uint8)
-        results._keep(("key", "cnn", str(shade)), results.Restored(colours, 1.0))
-    assert results._kept.currsize == 3
-    results._keep(("key", "cnn", "huge"), SimpleNamespace(colours=SimpleNamespace(nbytes=1 << 40)))
-    assert ("key", "cnn", "huge") not in results._kept
 
 
 def test_a_run_that_nobody_wants_stops_before_its_end(photo, counted):
@@ -97,7 +87,7 @@ def test_progress_says_how_much_time_is_left(photo, counted, monkeypatch):
         results, "_restore_watched", lambda photo, *others: time.sleep(0.2) or photo
     )
     restored(photo, "cnn")
-    results._kept.clear()
+    results.KEPT.clear()
     heard = []
     restored(photo, "cnn", lambda share, text: heard.append((share, text)))
     assert any("s left" in text for _, text in heard)
@@ -160,21 +150,6 @@ def test_one_model_runs_at_a_time(photo, counted, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1]
-
-
-def test_what_is_kept_too_long_is_forgotten_though_nobody_asks(photo, counted, monkeypatch):
-    """By one thread, however many photos come: a timer for each would be a thousand an hour."""
-    monkeypatch.setattr(results, "_kept", TTLCache(2**20, 0.5, getsizeof=lambda _: 1))
-    monkeypatch.setattr(results, "SWEEP", 0.05)
-    results._sweep.cache_clear()
-    before = threading.active_count()
-    photos = [Photo(photo.colours // 2 + shade) for shade in range(5)]
-    left = [weakref.ref(restored(one, "cnn").colours) for one in photos]
-    assert threading.active_count() <= before + 1
-    until = time.monotonic() + 60
-    while any(one() is not None for one in left) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert [one() for one in left] == [None] * 5
 
 
 def test_blend_goes_from_the_photo_to_the_result(photo):

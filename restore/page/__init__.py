@@ -17,6 +17,7 @@ from .batch_tab import batch_tab
 from .blocks import Page
 from .compare_tab import compare_tab
 from .guard import LARGEST_FILE
+from .kept import LIFETIME
 from .laboratory_tab import laboratory_tab
 from .restore_tab import restore_tab
 from .results import RUNS
@@ -57,7 +58,7 @@ def build() -> gr.Blocks:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     work = {"preprocess": False, "concurrency_id": "models"}
     work["concurrency_limit"] = 2  # models run in turn: one reads and writes, one computes
-    with Page(title="Restore blurred photos", delete_cache=(600, 3600)) as page:
+    with Page(title="Restore blurred photos", delete_cache=(600, LIFETIME)) as page:
         gr.Markdown(t("page_title"))
         gr.Markdown(t("page_note") + f" **{name}**.")
         notice = gr.Markdown(visible=False, elem_id="notice")

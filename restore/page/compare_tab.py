@@ -13,7 +13,7 @@ from ..photo import Photo
 from ..weights import WeightsError
 from .differences import coloured, most_different, scale_for, signed
 from .parts import came_along, headed, picture, progress_line, score_table
-from .restore_tab import progress_in_words, written
+from .restoring import progress_in_words, written
 from .results import RUNS, Stopped, kept, restored, time_words
 from .texts import t, translated
 from .viewer import SideBySide

@@ -20,7 +20,7 @@ from ..models import count_parameters
 from ..photo import Photo
 from ..weights import WeightsError
 from .parts import SCORES, colours, headed
-from .restore_tab import preview, progress_in_words, written
+from .restoring import preview, progress_in_words, written
 from .results import RUNS, Stopped, meanwhile, restored, time_words
 from .setting import Setting
 from .texts import t, translated

@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
-from ..photo import Metadata, Photo, encode
+from ..photo import Metadata
 from .examples import EXAMPLES, examples_gallery
 from .parts import (
-    SCORES,
     came_along,
     download_button,
-    headed,
     pick_metadata,
     pick_model,
     pick_scale,
@@ -23,144 +19,18 @@ from .parts import (
     progress_line,
     score_table,
 )
-from .results import RUNS, Stopped, kept, restored
-from .texts import t, translated
+from .restoring import adjusted, restore_photo, score_rows, steps, wish, written
+from .results import RUNS
+from .texts import t
 from .viewer import BeforeAfter
-from .words import judgement
 from .work import (
     Upload,
     comparable,
     opened,
-    restorer,
-    scores,
     sentences,
-    sharpness_of,
     stem,
     suffix,
-    working_size,
 )
-
-PREVIEW_OVER, PREVIEW_SIDE = 2_000_000, 800
-"""A photo of more pixels is shown at this longer side first, in pixels."""
-
-
-def wish(photo: Upload, model: str, reference: Upload, scale: str) -> tuple:
-    """What a run is for, to tell it from another of the same visitor."""
-    return (photo or {}).get("path"), model, (reference or {}).get("path"), scale
-
-
-def blend(before: np.ndarray, after: np.ndarray, percent: float) -> np.ndarray:
-    """0 per cent: as before, 100: as restored; both of one shape and dtype, as is the result."""
-    if percent >= 100:
-        return after
-    mixed = before + (after.astype(np.float32) - before) * (percent / 100)
-    return mixed.round().astype(before.dtype)
-
-
-def preview(photo: Photo, side: int = PREVIEW_SIDE) -> Photo:
-    """The photo with a longer side of at most `side` pixels, 8-bit RGB."""
-    image = Image.fromarray(photo.levels())
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return Photo.from_image(image)
-
-
-def written(photo: Photo, path: Path, metadata: Metadata = "keep") -> Path:
-    encode(photo, path, metadata)
-    return path
-
-
-def steps(
-    photo: Upload,
-    model: str,
-    reference: Upload,
-    scale: str,
-    at: float,
-    progress: gr.Progress,
-    request: gr.Request | None,
-) -> Iterator[tuple]:
-    """Pair, scores, download, what there is to say of the result and of the file, as they come."""
-    run = RUNS.run(request, "restore", wish(photo, model, reference, scale), at)
-    with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
-        before = opened(photo)
-        clear = comparable(reference, before)
-        name = stem(photo)
-
-        def pair(one: Photo, colours: np.ndarray, kind: str = "") -> tuple[Path, Path]:
-            first = written(one, Path(folder, f"{name}{kind}.png"))
-            return first, written(
-                one.with_colours(colours), Path(folder, f"{name}-{model}{kind}.png")
-            )
-
-        tell = progress_in_words(progress)
-        restorer(model)
-        size = working_size(scale)
-        try:
-            large = before.size[0] * before.size[1] > PREVIEW_OVER
-            if at and large and not kept(before, model, size):  # no program looks on
-                small = preview(before)
-                quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
-                none = gr.DownloadButton(value=None, interactive=False)
-                yield quick, headed(SCORES, []), none, t("restore_preview"), ""
-            result = restored(before, model, tell, unwanted, size)
-        except Stopped:
-            yield (gr.skip(),) * 5
-            return
-        halves = pair(before, result.colours)
-        after = before.with_colours(result.colours)
-        file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
-        file.parent.mkdir()
-        download = gr.DownloadButton(value=written(after, file), interactive=True)
-        notes = "\n\n".join(map(translated, before.notes))
-        if size == "auto" and result.scale < 1:
-            notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
-        sharp = [sharpness_of(one.levels()) for one in (before, after)]
-        yield halves, gr.skip(), download, judgement(*sharp, model), notes
-        rows = score_rows(before, after, clear, *sharp)
-        yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
-
-
-def score_rows(
-    before: Photo,
-    after: Photo,
-    clear: np.ndarray | None,
-    sharp_before: float | None = None,
-    sharp_after: float | None = None,
-) -> dict:
-    """The table of both; their `sharpness_of` need not be measured again where it is known."""
-    rows = [
-        scores("before", before.levels(), clear, sharp_before),
-        scores("after", after.levels(), clear, sharp_after),
-    ]
-    return headed(SCORES, rows)
-
-
-def progress_in_words(progress: gr.Progress):
-    return lambda share, text: progress(share, desc=translated(text))
-
-
-def restore_photo(
-    photo: Upload,
-    model: str,
-    reference: Upload = None,
-    scale: str = "auto",
-    progress: gr.Progress = gr.Progress(),
-    request: gr.Request = None,
-) -> Iterator[tuple]:
-    """Restore a blurred photo: soft focus, defocus, slight motion, noise, JPEG.
-
-    Args:
-        photo: the blurred photo, of any size up to 100 megapixels.
-        model: unet-512 is the usual one, unet-1024 better and slower; cnn and gan are baselines.
-        reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
-        scale: the working size in per cent, 100, 50 or 25, or auto; smaller for wider blur.
-
-    Returns:
-        the pair (before, after) as PNG
-        a table of PSNR (dB), SSIM and sharpness, before and after
-        the result in the photo's own format, with its metadata
-    """
-    for pair, rows, download, *_ in steps(photo, model, reference, scale, 0, progress, request):
-        yield pair, rows, download
 
 
 def restore_shown(
@@ -188,16 +58,6 @@ def restore_shown(
 def nothing() -> tuple:
     """As `steps` answers, where there is no result to show."""
     return None, None, gr.DownloadButton(value=None, interactive=False), "", ""
-
-
-def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Photo, Photo] | None:
-    """The photo and its result at that strength, or None where no result is kept."""
-    if not photo:
-        return None
-    before = opened(photo)
-    if not (result := kept(before, model, working_size(scale))):
-        return None
-    return before, before.with_colours(blend(before.colours, result.colours, strength))
 
 
 def download_again(

@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 import gradio as gr
 import numpy as np
-from cachetools import TTLCache
 
 from ..photo import Photo
 from ..restorer import Scale
 from ..working_size import choose_scale
+from .kept import Kept, Restored
 from .work import PACE, fingerprint, is_loaded, restorer, sentences
 
 try:
@@ -33,10 +31,6 @@ except ImportError:
 
 
 T = TypeVar("T")
-KEPT_BYTES, KEPT_SECONDS = 512 << 20, 3600
-"""How much is kept of what was restored, and for how long: no longer than the visitors' files."""
-SWEEP = 30
-"""Seconds between two looks for what has been kept long enough."""
 BARRED = 2.0
 """Seconds after a stop in which no run starts that the visitor has not asked for since."""
 TICK = 0.25
@@ -48,15 +42,6 @@ CLOSING = threading.Event()
 
 class Stopped(Exception):  # noqa: N818, it is no error
     """Nobody waits for this run any more."""
-
-
-@dataclass(frozen=True)
-class Restored:
-    """What a model made of a photo, how long it took, and at which working size."""
-
-    colours: np.ndarray
-    seconds: float
-    scale: float = 1.0
 
 
 class Runs:
@@ -144,8 +129,7 @@ def _expect_open() -> None:
 
 
 RUNS = Runs()
-_kept: TTLCache = TTLCache(KEPT_BYTES, KEPT_SECONDS, getsizeof=lambda kept: kept.colours.nbytes)
-_kept_lock = threading.Lock()
+KEPT = Kept()
 _one_at_a_time = threading.Lock()
 
 
@@ -163,34 +147,7 @@ def _key(photo: Photo, name: str, scale: float) -> tuple:
 
 def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
     """What that model made of these very colours within the last hour, if it is still here."""
-    return _find(_key(photo, name, _chosen(photo, scale)))
-
-
-def _find(key: tuple) -> Restored | None:
-    with _kept_lock:
-        return _kept.get(key)
-
-
-def _keep(key: tuple, result: Restored) -> None:
-    with _kept_lock:
-        try:
-            _kept[key] = result
-        except ValueError:  # larger than all that is kept
-            return
-    _sweep()
-
-
-@cache
-def _sweep() -> None:
-    """From now on, forget what is too old though nobody asks for it: one thread for all of it."""
-
-    def run() -> None:
-        while True:
-            time.sleep(SWEEP)
-            with _kept_lock:
-                _kept.expire()
-
-    threading.Thread(target=run, daemon=True).start()
+    return KEPT.find(_key(photo, name, _chosen(photo, scale)))
 
 
 @on_gpu
@@ -232,7 +189,7 @@ def restored(
         restorer(name)
     scale = _chosen(photo, scale)
     key = _key(photo, name, scale)
-    if found := _find(key):
+    if found := KEPT.find(key):
         return found
     work = _Work(photo, name, scale, unwanted)
     context = copy_context()  # ZeroGPU looks there for the visitor, whose quota it charges
@@ -245,7 +202,7 @@ def restored(
     if work.error:
         raise work.error
     result = Restored(work.result.colours, work.seconds, scale)
-    _keep(key, result)
+    KEPT.keep(key, result)
     return result
 
 
