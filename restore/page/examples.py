@@ -1,4 +1,4 @@
-"""The example photos: ten of the study's eleven subjects, and one blurred for real."""
+"""The example photos: the study's eleven subjects, and one blurred for real."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +31,7 @@ class Example:
 EXAMPLES = [
     Example("cat-study.png", "Cat: the study's blur"),
     Example("dog-gaussian.png", "Dog: Gaussian"),
+    Example("car-defocus.png", "Car: defocus, JPEG"),
     Example("astronaut-gaussian.png", "Human: Gaussian"),
     Example("coffee-defocus.png", "Food: defocus"),
     Example("wren-motion.png", "Nature: motion, noise"),
