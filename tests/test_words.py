@@ -41,12 +41,20 @@ def test_every_model_has_thresholds():
         assert 0 < words.thresholds(model).gained < words.thresholds(model).sharp < 1
 
 
-def test_thresholds_wrong_few_of_what_is_restored_or_sharp():
-    restored = [(0.5, 0.5 + gain / 2) for gain in np.linspace(0.05, 0.25, 101)]
+def gaining(least: float, most: float, count: int) -> list[tuple[float, float]]:
+    """Sharpness before and after, of so many photos whose gains are spread evenly."""
+    return [(0.5, 0.5 + gain / 2) for gain in np.linspace(least, most, count)]
+
+
+def test_thresholds_tell_restored_from_beyond_however_many_there_are_of_each():
     sharp = [(before, before) for before in np.linspace(0.5, 0.7, 101)]
-    found = verdicts.thresholds({"restored": restored, "sharp": sharp, "beyond": []})
-    assert (found.gained, found.sharp) == (0.06, 0.51)
-    assert [found.verdict(*one) for one in restored].count("restored") >= 95
+    for count in (20, 2000):
+        photos = {"sharp": sharp, "restored": gaining(0.1, 0.4, 101)}
+        found = verdicts.thresholds({**photos, "beyond": gaining(0.0, 0.2, count)})
+        assert found.gained == pytest.approx(0.2, abs=0.01), "more would wrong the restored"
+        found = verdicts.thresholds({**photos, "beyond": gaining(0.0, 0.05, count)})
+        assert found.gained == pytest.approx(0.1, abs=0.01)
+    assert found.sharp == 0.51
     assert [found.verdict(*one) for one in sharp].count("sharp") >= 95
 
 

@@ -34,7 +34,7 @@ CASES = (
 RESTORED, BEYOND = 1.0, 0.5
 """A gain in dB from which a blur counts as undone, and below which as beyond the model."""
 WRONGED = 0.05
-"""The share of restored, and of sharp, photos that may be called something worse."""
+"""The share of sharp photos that may be called something worse."""
 
 
 def crops(folder: Path) -> list[np.ndarray]:
@@ -71,10 +71,17 @@ def measure(model: str, clear: list[np.ndarray]) -> dict[str, list[tuple[float, 
 
 
 def thresholds(found: dict[str, list[tuple[float, float]]]) -> Thresholds:
-    """Those that wrong no more than WRONGED of the restored and of the sharp photos."""
-    gained = [gain(*one) for one in found["restored"]]
-    sharp = [before for before, _ in found["sharp"]]
-    return Thresholds(*(round(float(np.quantile(one, WRONGED)), 3) for one in (gained, sharp)))
+    """The gain that tells restored photos from those beyond the model, and the sharpness of sharp.
+
+    The gain is that of the highest balanced accuracy (Youden, 1950, "Index for rating diagnostic
+    tests"), so that it does not matter how many there are of each.
+    """
+    restored, beyond = (
+        np.array([gain(*one) for one in found[kind]]) for kind in ("restored", "beyond")
+    )
+    gained = max(restored, key=lambda least: np.mean(restored >= least) - np.mean(beyond >= least))
+    sharp = np.quantile([before for before, _ in found["sharp"]], WRONGED)
+    return Thresholds(round(float(gained), 3), round(float(sharp), 3))
 
 
 def main(folder: Path) -> None:
