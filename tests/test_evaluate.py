@@ -232,7 +232,7 @@ def test_what_plain_opponents_score_lies_above_the_weights(photos, weights):
 
 
 def test_a_limited_run_sees_the_inputs_of_a_full_one(photos):
-    (full,), (few,) = (plan(["gaussian"], [photos], limit=limit) for limit in (None, 2))
+    (full,), (few,) = (plan([SUITES["gaussian"]], [photos], limit=limit) for limit in (None, 2))
     assert [len(full.cases), len(few.cases)] == [3, 2]
     for i, j in ((0, 0), (2, 1)):
         assert np.array_equal(full.cases[i]().distorted, few.cases[j]().distorted)

@@ -183,6 +183,23 @@ def evaluate(
 
 
 @app.command()
+def scales(
+    photos: Annotated[list[Path], typer.Option(help="Clear photos; repeatable.")],
+    model: Annotated[str, typer.Option(help="Which model.")] = "unet-512",
+    limit: Annotated[int | None, typer.Option(help="Only so many photos, evenly spread.")] = None,
+    out: Annotated[Path, typer.Option(help="JSON file.")] = Path("weights/scales.json"),
+) -> None:
+    """Measure which working size suits which blur, and whether auto finds it."""
+    from .scales import scales as run
+    from .suites import EvaluationError
+
+    try:
+        run(model, photos, out, limit)
+    except EvaluationError as error:
+        _stop(str(error))
+
+
+@app.command()
 def report(
     weights: Annotated[Path, typer.Option(help="Folder of weights.")] = Path("weights"),
 ) -> None:

@@ -28,7 +28,7 @@ from restore.distort import blur
 from restore.metrics import psnr, ssim
 from restore.weights import BUNDLED, locate, measured, read_config
 
-from .suites import SUITES, Case, EvaluationError, Job, one_kind_of_error, plan, plan_pairs
+from .suites import SUITES, Case, EvaluationError, Job, named, one_kind_of_error, plan, plan_pairs
 
 CAP = 100.0
 """The highest PSNR that a photo counts in a mean, in dB."""
@@ -162,7 +162,8 @@ def evaluate(
         raise EvaluationError("There is nothing to score: name photos, or two folders of pairs.")
     if write and weights and not Path(weights).is_dir():
         raise EvaluationError("Figures are written beside weights in a local folder only.")
-    jobs = plan(suites, photos, levin, validation if opponents else None, limit) if photos else []
+    chosen, trials = named(suites), validation if opponents else None
+    jobs = plan(chosen, photos, levin, trials, limit) if photos else []
     if photos and opponents and not validation:
         tqdm.write("No validation photos to tune the opponents on: they are left out.")
     if pairs:

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from restore.bench import tables
 from restore.models import MODELS, PatchGAN, count_parameters
-from restore.weights import measured
+from restore.weights import locate, measured, read_config
 
-from . import ablations
+from . import ablations, scales
 from .evaluate import CAP, OPPONENTS, OPPONENTS_FILE, read_figures
 from .suites import SUITES
 
@@ -168,6 +168,15 @@ def _ablations(weights: Path) -> list[list[str]]:
     return _lines(ablations.table(rows))
 
 
+def _scales(weights: Path) -> list[list[str]]:
+    path = weights / "scales.json"
+    found = read_figures(path)
+    model = found.get("model")
+    if not model or found["sha256"] != read_config(locate(model, str(weights)))["sha256"]:
+        raise ReportError(f"{path} has no figures of these weights: run python -m train scales.")
+    return _lines(scales.table(found["rows"]))
+
+
 def _lines(table: Table) -> list[list[str]]:
     head = [str(column.header) for column in table.columns]
     cells = zip(*(map(str, column.cells) for column in table.columns), strict=True)
@@ -179,6 +188,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "suites": _suites,
     "study": _study,
     "ablations": _ablations,
+    "scales": _scales,
     "candidates": _candidates,
     "speed-start": partial(_speed, 0),
     "speed-small": partial(_speed, 1),

@@ -71,15 +71,15 @@ def _uniform(low: float, high: float, g: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand(1, generator=g)
 
 
-def _gaussian(sigma: float, size: int | None = None) -> Draw:
+def gaussian(sigma: float, size: int | None = None) -> Draw:
     return lambda *_: gaussian_kernel(torch.tensor([sigma]), size)
 
 
-def _disk(radius: float) -> Draw:
+def disk(radius: float) -> Draw:
     return lambda *_: disk_kernel(torch.tensor([radius]))
 
 
-def _motion(low: float, high: float) -> Draw:
+def motion(low: float, high: float) -> Draw:
     return lambda _, g, __: motion_kernel(_uniform(low, high, g), _uniform(0, torch.pi, g))
 
 
@@ -98,11 +98,11 @@ def _half_shake(index: int, g: torch.Generator, levin: Sequence[Tensor]) -> Tens
 
 HALVES: tuple[Draw, ...] = (
     _half_shake,
-    _gaussian(STUDY_SIGMA / 2, 5),
-    _gaussian(0.8),
-    _gaussian(1.5),
-    _disk(1.5),
-    _motion(2.5, 10.5),
+    gaussian(STUDY_SIGMA / 2, 5),
+    gaussian(0.8),
+    gaussian(1.5),
+    disk(1.5),
+    motion(2.5, 10.5),
 )
 """The blurs of the other suites at half strength."""
 
@@ -154,14 +154,14 @@ class Suite:
 
 
 _ALL = (
-    Suite("seed", "128 x 128, the study's blur", _gaussian(STUDY_SIGMA, 5), side=128),
-    Suite("gaussian", "Gaussian 1.6, noise 2.55", _gaussian(1.6), (2.55, 2.55)),
-    Suite("heavy", "Gaussian 3, noise 1", _gaussian(3.0), (1, 1)),
-    Suite("defocus", "disk of radius 3, noise 1", _disk(3.0), (1, 1)),
-    Suite("motion", "straight motion of 5 to 21 px, noise 1", _motion(5, 21), (1, 1)),
+    Suite("seed", "128 x 128, the study's blur", gaussian(STUDY_SIGMA, 5), side=128),
+    Suite("gaussian", "Gaussian 1.6, noise 2.55", gaussian(1.6), (2.55, 2.55)),
+    Suite("heavy", "Gaussian 3, noise 1", gaussian(3.0), (1, 1)),
+    Suite("defocus", "disk of radius 3, noise 1", disk(3.0), (1, 1)),
+    Suite("motion", "straight motion of 5 to 21 px, noise 1", motion(5, 21), (1, 1)),
     Suite("shake", "Levin's kernels, noise 2.55", _shake, (2.55, 2.55), needs_levin=True),
     Suite("phone", "any of these at half strength, noise 2 to 8, JPEG", _half, (2, 8), (70, 90)),
-    Suite("part", "as gaussian, 32 px cut off each side", _gaussian(1.6), (2.55, 2.55), cut=32),
+    Suite("part", "as gaussian, 32 px cut off each side", gaussian(1.6), (2.55, 2.55), cut=32),
     Suite("clean", "nothing: it must come back unharmed"),
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in _ALL}
@@ -195,8 +195,15 @@ class Job(NamedTuple):
     """What opponents are tuned on; none: no opponents."""
 
 
+def named(names: Sequence[str]) -> list[Suite]:
+    """The suites of these names. Raises EvaluationError."""
+    if unknown := [name for name in names if name not in SUITES]:
+        raise EvaluationError(f"There is no suite {unknown[0]!r}; there are {', '.join(SUITES)}.")
+    return [SUITES[name] for name in names]
+
+
 def plan(
-    suites: Sequence[str],
+    suites: Sequence[Suite],
     photos: Sequence[Path],
     levin: Path | None = None,
     validation: Path | None = None,
@@ -206,17 +213,15 @@ def plan(
 
     For `levin`, `validation` and `limit` see `evaluate`. Raises EvaluationError.
     """
-    if unknown := [name for name in suites if name not in SUITES]:
-        raise EvaluationError(f"There is no suite {unknown[0]!r}; there are {', '.join(SUITES)}.")
     clear = _find(photos)
     tuning = _find([validation]) if validation else []
     if {path.resolve() for path in tuning} & {path.resolve() for path in clear}:
         raise EvaluationError("The validation photos must not be among those that are scored.")
     kernels = read_levin(levin) if levin else []
-    if not kernels and {"shake", "phone"} & set(suites):
+    if not kernels and {"shake", "phone"} & {suite.name for suite in suites}:
         tqdm.write("No file of Levin's kernels: shake is left out, phone has the other blurs.")
     jobs = []
-    for suite in (SUITES[name] for name in suites):
+    for suite in suites:
         if suite.needs_levin and not kernels:
             continue
         make = partial(_distort, suite, kernels)
