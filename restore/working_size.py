@@ -5,11 +5,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-HALF, QUARTER = 0.285, 0.29
+HALF, QUARTER = 0.28, 0.265
 """Below the first ratio of gradients a photo is restored at half size, below the second at quarter
-instead of half size. Chosen on validation photos with the blur of a known kernel: the U-Nets gain
-0.7 to 1.9 dB with Gaussian 4 and 5 and with a disk of 6, and lose 0.1 at most with Gaussian 3;
-milder blur (Gaussian 1.6, disk 3) stays at full size."""
+instead of half size. Chosen on validation photos with Gaussians of 1.6 to 8, disks of 3 to 10 and
+motion of 9 to 41 px, for the highest PSNR of unet-512; `python -m train scales` measures them on
+others."""
 PERCENT: dict[str, Literal["auto"] | float] = {"auto": "auto", "100": 1.0, "50": 0.5, "25": 0.25}
 """The working sizes there are, as a person names them and as `Restorer.restore` takes them."""
 JUDGED = 1024

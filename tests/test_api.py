@@ -52,7 +52,7 @@ def test_restore_without_a_reference_invents_no_score(client):
 
 def test_the_working_size_is_the_callers_or_chosen(client, cat, tmp_path):
     with Image.open(cat.blurred) as image:
-        image.filter(ImageFilter.GaussianBlur(6)).save(tmp_path / "wide.png")
+        image.filter(ImageFilter.GaussianBlur(9)).save(tmp_path / "wide.png")
     photo, restorer = picture(str(tmp_path / "wide.png")), load("gan")
     results = {}
     for percent, scale in PERCENT.items():

@@ -121,7 +121,7 @@ def test_strength_blends_view_scores_and_download_without_the_model(restored, ca
 def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat, tmp_path):
     path = tmp_path / "wide.png"
     with Image.open(cat.blurred) as image:
-        image.filter(ImageFilter.GaussianBlur(6)).save(path)
+        image.filter(ImageFilter.GaussianBlur(9)).save(path)
     photo, restorer = opened(path), load("gan")
     page.locator("#restore-model").get_by_label("gan").check()
     give(page, "photo", path)

@@ -91,13 +91,13 @@ def history(folder: Path) -> list[dict[str, float]]:
 
 def curve(column: str, title: str, histories: dict[str, list[dict[str, float]]]) -> gr.LinePlot:
     points = [
-        (model, row["images"], row[column])
+        (model, row["images"] / 1000, row[column])
         for model, rows in histories.items()
         for row in rows
         if column in row and "images" in row
     ]
-    table = DataFrame(points, columns=["model", "images", "value"])
-    words = {"title": translated(title), "x_title": translated("tiles seen")}
+    table = DataFrame(points, columns=["model", "thousands", "value"])
+    words = {"title": translated(title), "x_title": translated("thousand tiles seen")}
     return gr.LinePlot(table, color_map=colours(table["model"]), visible=bool(points), **words)
 
 
@@ -123,7 +123,7 @@ def study_tab(tab: gr.Tab) -> None:
     with gr.Row():
         plots = [
             gr.LinePlot(
-                x="images",
+                x="thousands",
                 y="value",
                 color="model",
                 y_title=" ",
