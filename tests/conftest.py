@@ -84,10 +84,17 @@ WAIT = 90_000
 
 @pytest.fixture(scope="session")
 def visit(browser, page_url):
-    """Opens the page as a new visitor: visit(width, height, dark, touch) -> page."""
+    """Opens the page as a new visitor: visit(width, height, dark, touch, locale) -> page."""
 
-    def visit(width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False):
+    def visit(
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        touch: bool = False,
+        locale: str = "en",
+    ):
         context = browser.new_context(
+            locale=locale,
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             has_touch=touch,

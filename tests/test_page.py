@@ -6,6 +6,7 @@ from conftest import WAIT
 from steps import cut_off, drop, give, serious, wait_for_scores
 
 from restore.page.guard import LARGEST_FILE
+from restore.page.texts import LANGUAGES
 from restore.page.viewer import GRADIO
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -154,9 +155,10 @@ def test_gradio_refuses_a_file_that_is_too_large_whoever_sends_it(page_url):
     assert answer.status_code == 413
 
 
-def test_no_table_is_cut_off_on_a_phone(visit):
-    page = visit(390, 844, touch=True)
-    page.get_by_role("tab", name="Study").click()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_table_is_cut_off_on_a_phone(visit, language):
+    page = visit(390, 844, touch=True, locale=language)
+    page.get_by_role("tab").last.click()
     page.locator("#study-suites td").first.wait_for()
     for name in ("study-table", "study-suites"):
         assert cut_off(page, f"#{name}, #{name} *") == []

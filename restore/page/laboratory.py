@@ -201,4 +201,5 @@ def curves(points: list[tuple[str, float, float]], unit: str) -> gr.LinePlot:
     table = DataFrame(points, columns=["model", "strength", "gain"])
     gain = translated("Gain (dB)")
     words = {"x_title": translated(unit), "y_title": gain, "title": gain}
+    words["color_title"] = translated("Model")
     return gr.LinePlot(table, color_map=colours(table["model"]), visible=True, **words)

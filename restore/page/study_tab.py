@@ -98,6 +98,7 @@ def curve(column: str, title: str, histories: dict[str, list[dict[str, float]]])
     ]
     table = DataFrame(points, columns=["model", "thousands", "value"])
     words = {"title": translated(title), "x_title": translated("thousand tiles seen")}
+    words["color_title"] = translated("Model")
     return gr.LinePlot(table, color_map=colours(table["model"]), visible=bool(points), **words)
 
 
