@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -89,6 +90,23 @@ def test_a_full_disk_is_no_mistake(monkeypatch):
     all_kept = Kept()
     all_kept.keep("key", result(1))
     assert all_kept.find("key") is None
+
+
+def test_uploads_come_first_where_the_disk_is_small(monkeypatch):
+    """As if the disk had room for two results beside what is spared."""
+    small, size = Kept(), result(0).colours.nbytes
+    monkeypatch.setattr(
+        kept.shutil,
+        "disk_usage",
+        lambda _: SimpleNamespace(free=kept.SPARE + size * (2 - len(small))),
+    )
+    for shade in range(3):
+        small.keep(shade, result(shade))
+    assert [bool(small.find(shade)) for shade in range(3)] == [False, True, True]
+    small.keep("larger", result(3, (8, 5, 3)))
+    assert small.find("larger")
+    small.keep("too large", result(4, (40, 5, 3)))
+    assert not small.find("too large")
 
 
 @linux

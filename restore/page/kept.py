@@ -5,6 +5,7 @@ lie among what each photo takes for a moment, and none of that could be given ba
 """
 
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -16,6 +17,8 @@ from cachetools import TTLCache
 
 BYTES, FILES, LIFETIME = 1 << 30, 256, 3600
 """How much is kept at most, in how many files, and for how long: as long as visitors' photos."""
+SPARE = 1 << 30
+"""Bytes of the disk that stay free for what visitors upload: twice the largest batch."""
 SWEEP = 30
 """Seconds between two looks for what has been kept long enough."""
 
@@ -38,13 +41,16 @@ class _Filed:
         self._rest = result.seconds, result.scale
         self._kind = {"dtype": colours.dtype, "shape": colours.shape}
         self.nbytes = colours.nbytes
-        folder = os.environ.get("GRADIO_TEMP_DIR")
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it stays open
+        self._file = tempfile.TemporaryFile(dir=_folder())  # noqa: SIM115, it stays open
         self._file.write(colours.data)
         self._file.flush()
 
     def result(self) -> Restored:
         return Restored(np.memmap(self._file, mode="r", **self._kind), *self._rest)
+
+
+def _folder() -> str:
+    return os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
 
 
 class Kept:
@@ -66,7 +72,7 @@ class Kept:
 
     def keep(self, key: Hashable, result: Restored) -> None:
         """Keep it, if the disk has room for it and it is no larger than all that may be kept."""
-        if result.colours.nbytes > self._filed.maxsize:
+        if result.colours.nbytes > self._filed.maxsize or not self._make_room(result):
             return
         try:
             filed = _Filed(result)
@@ -77,6 +83,14 @@ class Kept:
             if not self._sweeper:
                 self._sweeper = threading.Thread(target=self._sweep, daemon=True)
                 self._sweeper.start()
+
+    def _make_room(self, result: Restored) -> bool:
+        """Whether the disk has room; if need be, what was used least goes first."""
+        needed = result.colours.nbytes + SPARE
+        with self._lock:
+            while (full := shutil.disk_usage(_folder()).free < needed) and self._filed:
+                self._filed.popitem()
+        return not full
 
     def clear(self) -> None:
         with self._lock:
