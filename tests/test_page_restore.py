@@ -271,7 +271,7 @@ def test_stop_goes_back_to_what_is_shown_and_says_nothing_where_nothing_ran(page
         image.resize((1400, 1400)).save(path)
     give(page, "photo", path)
     ready(page, part="larger-cnn.png")
-    page.get_by_text("Restored. Detail is").wait_for()
+    page.get_by_text("The model could do little here").wait_for()  # by a CNN
     model.get_by_label("unet-1024").check()
     page.locator(".status").get_by_text("restoring with unet-1024").first.wait_for()
     stop.click()
