@@ -189,11 +189,17 @@ def panes(page) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(page.request.get(url).body()))) for url in sources]
 
 
+def restored_by_cnn(page):
+    """Waits for the picture and for the table, which may come one after the other."""
+    page.get_by_text("restored by cnn").wait_for()
+    page.wait_for_function("!document.querySelector('#laboratory-scores').innerText.includes('…')")
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
     page.goto(page_url + LINK)
-    page.get_by_text("restored by cnn").wait_for()
+    restored_by_cnn(page)
     scores = table(page)
     soft, restored, clear = panes(page)
     expected = laboratory.distorted(decode(CAT).levels(), "motion", 15, 3, 30)
@@ -222,7 +228,7 @@ def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
     page.locator("#laboratory-seed").wait_for()
     page.locator("#laboratory-kernel").wait_for(state="hidden")
     page.goto(link.input_value())
-    page.get_by_text("restored by cnn").wait_for()
+    restored_by_cnn(page)
     assert table(page) == moved, "the link brings it all back"
 
 
