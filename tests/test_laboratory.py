@@ -215,6 +215,7 @@ def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
     page.wait_for_function(
         f"!document.querySelector('#laboratory-scores').innerText.includes('{scores['distorted'][0]}')"
     )
+    restored_by_cnn(page)
     moved = table(page)
     page.get_by_role("button", name="Copy link").click()
     link = page.locator("#laboratory-link textarea")
