@@ -48,6 +48,10 @@ def test_what_is_found_outlasts_being_forgotten_and_cannot_be_changed():
         found.colours[0] = 1
 
 
+def test_results_stay_for_an_hour_as_visitors_photos_do():
+    assert Kept()._filed.ttl == 3600
+
+
 def test_the_least_used_go_where_there_are_too_many():
     by_files = Kept(size=8000, files=4)
     for shade in range(4):
