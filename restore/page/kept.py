@@ -4,7 +4,6 @@ They lie in files that have no name and end with the process, however it ends. I
 lie among what each photo takes for a moment, and none of that could be given back.
 """
 
-import os
 import shutil
 import tempfile
 import threading
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from cachetools import TTLCache
+
+from .guard import upload_folder
 
 BYTES, FILES, LIFETIME = 1 << 30, 256, 3600
 """How much is kept at most, in how many files, and for how long: as long as visitors' photos."""
@@ -41,16 +42,12 @@ class _Filed:
         self._rest = result.seconds, result.scale
         self._kind = {"dtype": colours.dtype, "shape": colours.shape}
         self.nbytes = colours.nbytes
-        self._file = tempfile.TemporaryFile(dir=_folder())  # noqa: SIM115, it stays open
+        self._file = tempfile.TemporaryFile(dir=upload_folder())  # noqa: SIM115, it stays open
         self._file.write(colours.data)
         self._file.flush()
 
     def result(self) -> Restored:
         return Restored(np.memmap(self._file, mode="r", **self._kind), *self._rest)
-
-
-def _folder() -> str:
-    return os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
 
 
 class Kept:
@@ -86,9 +83,10 @@ class Kept:
 
     def _make_room(self, result: Restored) -> bool:
         """Whether the disk has room; if need be, what was used least goes first."""
-        needed = result.colours.nbytes + SPARE
+        needed, folder = result.colours.nbytes + SPARE, upload_folder()
+        folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
-            while (full := shutil.disk_usage(_folder()).free < needed) and self._filed:
+            while (full := shutil.disk_usage(folder).free < needed) and self._filed:
                 self._filed.popitem()
         return not full
 
