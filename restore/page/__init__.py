@@ -37,6 +37,7 @@ LEGIBLE = {
     "button_primary_background_fill_hover_dark": "*primary_700",
     "button_secondary_background_fill_hover_dark": "*primary_700",
     "checkbox_label_background_fill_selected": "*primary_600",
+    "checkbox_border_color": "*neutral_500",
 }
 """Where the theme's colours are fainter than WCAG's 4.5 : 1."""
 
