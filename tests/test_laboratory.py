@@ -277,6 +277,33 @@ def test_a_forged_link_says_so_and_curves_can_be_stopped(page, page_url):
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_a_slider_stays_under_the_finger_while_the_photo_is_restored(visit, page_url):
+    page = visit(390, 844, touch=True)
+    page.goto(page_url + "?kind=gaussian&strength=2&model=cnn")
+    page.get_by_text("restored by cnn").wait_for()
+    before = table(page)
+    page.evaluate(
+        """() => {
+            const slider = document.querySelector("#laboratory-strength");
+            window.places = new Set();
+            const look = () => {
+                places.add(Math.round(slider.getBoundingClientRect().top + scrollY));
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    page.locator("#laboratory-strength input[type=range]").press("ArrowRight")
+    page.wait_for_function(
+        f"!document.querySelector('#laboratory-scores').innerText.includes('{before['restored'][0]}')"
+    )
+    table(page)
+    assert page.evaluate("places.size") == 1
+    page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_the_plot_draws_every_model(page, page_url):
     page.goto(page_url + "?kind=gaussian&model=cnn")
     page.get_by_text("restored by cnn").wait_for()
