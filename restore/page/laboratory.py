@@ -30,6 +30,8 @@ SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
 CROP, STRENGTHS = 128, 7
 """Side of the crop that the curves are measured on, in pixels, and points per curve."""
+UNFINISHED = "…"
+"""Stands for a score that is still to come."""
 UNSEEN = 45
 """PSNR in dB from which a distortion is not seen: there is nothing to gain, and much to lose."""
 
@@ -124,7 +126,7 @@ def explore(
 
         kernel = drawn_kernel(setting)
         box = gr.Column(visible=bool(kernel))
-        rows = [scores("distorted", soft, clear), [translated("restored"), *["…"] * 3]]
+        rows = [scores("distorted", soft, clear), [translated("restored"), *[UNFINISHED] * 3]]
         words = translated("restoring …")
         table = headed(SCORES, rows)
         yield shown(first[0], words), table, kernel, box, t("laboratory_restoring")
@@ -161,7 +163,7 @@ def gain_curves(
         jobs = [(model, strength) for model in sorted(MODELS, key=size) for strength in strengths]
         for done, (model, strength) in enumerate(jobs):
             left = time_left([model for model, _ in jobs[done:]])
-            progress((done, len(jobs)), translated(f"measuring {model}, {left} left"))
+            progress(done / len(jobs), translated(f"measuring {model}, {left} left"))
             soft = distorted(clear, kind, strength, seed, angle)
             try:
                 after = restored(Photo(soft), model, unwanted=unwanted).colours

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import gradio as gr
+from gradio.components.gallery import GalleryData
+from pandas import DataFrame
 
 from ..distort import DISTORTIONS
 from .examples import CLEAR, clear_gallery
-from .laboratory import distort_photo, explore, gain_curves
+from .laboratory import UNFINISHED, distort_photo, explore, gain_curves
 from .parts import pick_model, picture, progress_line, score_table
 from .results import RUNS
 from .setting import COPY_LINK, NAMES, Setting, from_query
@@ -26,6 +28,7 @@ KINDS = {
 """Each distortion's name, and its strength with the unit."""
 RANDOM = ("shake", "noise")
 """What the seed matters for, once a motion has its angle."""
+DATED = "(...given) => [...given.slice(0, -1), Date.now()]"
 
 
 def distort_whole(
@@ -83,9 +86,18 @@ def want_curves(at: float, request: gr.Request) -> None:
     RUNS.want(request, "curves", "curves", at)
 
 
-def stop_run(at: float, request: gr.Request) -> None:
-    RUNS.stop(request, "laboratory", at)
+def stop_run(view: GalleryData | None, table: DataFrame, at: float, request: gr.Request) -> tuple:
+    """What was not finished is not left there as if it still ran."""
     RUNS.stop(request, "curves", at)
+    if not RUNS.stop(request, "laboratory", at):
+        return (gr.skip(),) * 3
+    if view is None:
+        return gr.skip(), gr.skip(), t("restore_stopped")
+    if not table.isin([UNFINISHED]).any(axis=None):
+        return gr.skip(), gr.skip(), t("restore_stopped_before")
+    first, _, last = view.root
+    whole = [(one.image.path, one.caption) for one in (first, last)]
+    return whole, table.iloc[:1], t("restore_stopped")
 
 
 def chosen(event: gr.SelectData) -> Path:
@@ -182,7 +194,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     now = {"inputs": at, "js": "() => Date.now()"}
     dated = {
         "inputs": [clear, *values, at],
-        "js": "(...given) => [...given.slice(0, -1), Date.now()]",
+        "js": DATED,
     }
     call = {
         "outputs": [view, table, drawing, kernel, status],
@@ -216,7 +228,7 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     )
     plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
     stop.click(None, cancels=[run, rerun, curve, distorting], **private)
-    stop.click(stop_run, **now, **at_once)
+    stop.click(stop_run, [view, table, at], [view, table, status], js=DATED, **at_once)
     link.click(None, values, address, js=COPY_LINK, **private)
     link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)
     examples.select(chosen, None, clear, **at_once)
