@@ -111,7 +111,11 @@ def cut_off(page, selector: str) -> list[str]:
 
 
 def serious(page) -> list[str]:
-    """What axe-core finds serious or critical on what is shown, once nothing fades in any more."""
+    """What axe-core finds serious or critical on what is shown, once nothing fades in any more.
+
+    Gradio shows a text at a fifth of its opacity while it waits for a new one.
+    """
+    page.wait_for_function("() => !document.querySelector('.pending')")
     page.evaluate(
         """async () => {
             const fading = () => document.getAnimations()
@@ -125,7 +129,8 @@ def serious(page) -> list[str]:
     )
     found = Axe().run(page).response["violations"]
     return [
-        f"{one['id']}: {one['nodes'][0]['html']}"
+        f"{one['id']}: {node['html']}: {node['failureSummary']}"
         for one in found
         if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
     ]

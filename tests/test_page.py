@@ -22,6 +22,8 @@ def test_no_tab_sticks_out_on_a_phone_and_none_asks_another_host(visit):
             ".getAttribute('aria-selected') === 'true'",
             arg=at,
         )
+        if tab.inner_text() == "Study":
+            page.locator("#study-table td").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab.inner_text()
         assert serious(page) == [], tab.inner_text()
     assert page.hosts == {"127.0.0.1"}
