@@ -177,8 +177,45 @@ def test_the_download_ends_as_the_photo_does(name, kind, expected):
 
 def test_models_are_warm_before_the_first_photo():
     work.restorer("cnn")
-    assert work.is_loaded("cnn")
+    assert "cnn" in work.LOADED
     assert work.PACE["cnn"] > 0
+
+
+@pytest.fixture
+def slow_to_load(monkeypatch) -> list[str]:
+    """No model is loaded yet, and loading takes a while; what was loaded."""
+    begun, whole = [], work.load
+
+    def load(name, weights):
+        begun.append(name)
+        time.sleep(1)
+        return whole(name, weights)
+
+    monkeypatch.setattr(work, "LOADED", {})
+    monkeypatch.setattr(results, "LOADED", work.LOADED)
+    monkeypatch.setattr(work, "load", load)
+    return begun
+
+
+def test_nobody_waits_for_a_model_that_they_no_longer_want(photo, slow_to_load):
+    started, heard = time.perf_counter(), []
+    with pytest.raises(Stopped):
+        restored(photo, "cnn", lambda *told: heard.append(told), unwanted=lambda: True)
+    assert time.perf_counter() - started < 0.8
+    assert heard == [(0, "loading cnn")]
+    assert restored(photo, "cnn").colours.shape == photo.colours.shape
+    assert slow_to_load == ["cnn"], "what had begun to load is what serves then"
+
+
+def test_two_who_are_the_first_load_a_model_once(photo, slow_to_load):
+    others = [Photo(photo.colours + shade) for shade in range(2)]
+    threads = [threading.Thread(target=restored, args=(one, "cnn")) for one in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert slow_to_load == ["cnn"]
+    assert all(kept(one, "cnn") for one in others)
 
 
 def test_a_transparent_photo_is_another_photo(photo, counted):

@@ -23,7 +23,7 @@ from restore.engine import Engine
 from restore.page import build, guard
 from restore.page.blocks import Page
 from restore.page.serve import launch
-from restore.page.work import FALLBACKS, restorer
+from restore.page.work import FALLBACKS, LOADED, restorer
 
 pytestmark = [
     pytest.mark.slow,
@@ -195,14 +195,14 @@ def test_weights_that_the_hub_does_not_give_are_replaced_and_that_is_said(url, m
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("restore.page.work.WEIGHTS", ["org/repo"])
-    restorer.cache_clear()
+    LOADED.clear()
     try:
         assert restorer("cnn").name == "cnn"
         assert "could not be fetched from org/repo" in caplog.text
         assert "cnn: the weights that came with the program serve here" in notice(url)
     finally:
         FALLBACKS.clear()
-        restorer.cache_clear()
+        LOADED.clear()
     assert "serve here" not in notice(url)
 
 

@@ -12,9 +12,10 @@ from PIL import Image
 from ..photo import SUFFIXES, Metadata, PhotoError, decode, encode
 from .archive import MAX_MEGAPIXELS, BatchError, Item, gather, report, result_name
 from .parts import headed, pick_metadata, pick_model, progress_line
-from .results import RUNS, Stopped, restored, time_words
+from .restoring import progress_in_words
+from .results import RUNS, Stopped, loaded, restored, time_words
 from .texts import t, translated
-from .work import Upload, restorer, scores, sentences, suffix
+from .work import Upload, scores, sentences, suffix
 
 THUMBNAIL = 480
 """Longer side of what the gallery shows, in pixels: the results themselves are in the archive."""
@@ -79,7 +80,8 @@ class Batch:
         done = sum(self.sizes[: self.at]) + share * self.sizes[min(self.at, len(self.items) - 1)]
         whole = max(sum(self.sizes), 1e-9)
         at, count = min(self.at + 1, len(self.items)), len(self.items)
-        if not done:
+        if not done:  # time spent on loading and waiting says nothing of the rest
+            self.started = time.perf_counter()
             return 0, translated(f"photo {at} of {count}")
         left = max((time.perf_counter() - self.started) * (whole - done) / done, 1)
         words = translated(f"photo {at} of {count}, {time_words(left)} left")
@@ -135,23 +137,20 @@ def restore_batch(
         except BatchError as error:
             raise ValueError(str(error)) from None
         folder = Path(name)
-        progress(0, translated(f"loading {model}"))
-        restorer(model)
         batch = Batch(items, model, metadata, folder)
         target = folder / f"restored-{model}.zip"
         stopped = False
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for batch.at, item in enumerate(items):
-                share, words = batch.told()
-                yield "", batch.shown, batch.table(), gr.skip()
-                progress(share, words)
-                if item.error:
-                    continue
-                try:
-                    batch.restore(archive, lambda told: progress(*told), unwanted)
-                except Stopped:
-                    stopped = True
-                    break
+            try:
+                loaded(model, progress_in_words(progress), unwanted)
+                for batch.at, item in enumerate(items):
+                    share, words = batch.told()
+                    yield "", batch.shown, batch.table(), gr.skip()
+                    progress(share, words)
+                    if not item.error:
+                        batch.restore(archive, lambda told: progress(*told), unwanted)
+            except Stopped:
+                stopped = True
             archive.writestr("report.csv", report(items))
         download = gr.DownloadButton(value=target, interactive=True)
         yield batch.summary(stopped), batch.shown, batch.table(), download

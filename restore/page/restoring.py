@@ -10,14 +10,13 @@ from PIL import Image
 
 from ..photo import Metadata, Photo, encode
 from .parts import SCORES, headed
-from .results import RUNS, Stopped, kept, restored
+from .results import RUNS, Stopped, kept, loaded, restored
 from .texts import t, translated
 from .words import judgement
 from .work import (
     Upload,
     comparable,
     opened,
-    restorer,
     scores,
     sentences,
     sharpness_of,
@@ -78,9 +77,9 @@ def steps(
             )
 
         tell = progress_in_words(progress)
-        restorer(model)
         size = working_size(scale)
         try:
+            loaded(model, tell, unwanted)
             large = before.size[0] * before.size[1] > PREVIEW_OVER
             if at and large and not kept(before, model, size):  # no program looks on
                 small = preview(before)

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
@@ -18,7 +18,7 @@ from ..photo import Photo
 from ..restorer import Scale
 from ..working_size import choose_scale
 from .kept import Kept, Restored
-from .work import PACE, fingerprint, is_loaded, restorer, sentences
+from .work import LOADED, PACE, fingerprint, restorer, sentences
 
 try:
     import spaces
@@ -166,9 +166,9 @@ def _restore_watched(
     """Restore, calling `report` with the share done and `check` before every convolution."""
     if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
         return _restore(photo, name, scale)
-    loaded = restorer(name)
-    with loaded.engine.watched(check):
-        return loaded.restore(photo, report, scale)
+    model = restorer(name)
+    with model.engine.watched(check):
+        return model.restore(photo, report, scale)
 
 
 def restored(
@@ -184,51 +184,71 @@ def restored(
     as `Restorer.restore` takes it. Raises Stopped as soon as `unwanted()`, ValueError when the
     server ends, and whatever the model raises.
     """
-    if not is_loaded(name):
-        progress(0, f"loading {name}")
-        restorer(name)
+    loaded(name, progress, unwanted)
     scale = _chosen(photo, scale)
     key = _key(photo, name, scale)
     if found := KEPT.find(key):
         return found
     work = _Work(photo, name, scale, unwanted)
-    context = copy_context()  # ZeroGPU looks there for the visitor, whose quota it charges
-    threading.Thread(target=context.run, args=(work.run,), daemon=True).start()
-    while not work.done.wait(TICK):
-        if unwanted():
-            raise Stopped
-        _expect_open()
-        progress(*work.standing())
-    if work.error:
-        raise work.error
-    result = Restored(work.result.colours, work.seconds, scale)
+    after = _awaited(work.run, lambda: progress(*work.standing()), unwanted)
+    result = Restored(after.colours, work.seconds, scale)
     KEPT.keep(key, result)
     return result
 
 
+def loaded(
+    name: str,
+    progress: Callable[[float, str], None] = lambda share, text: None,
+    unwanted: Callable[[], bool] = lambda: False,
+) -> None:
+    """Load the model where it is not yet; as `restored` in all else."""
+    if name not in LOADED:
+        _awaited(lambda: restorer(name), lambda: progress(0, f"loading {name}"), unwanted)
+
+
+def _awaited(
+    work: Callable[[], T], tell: Callable[[], None], unwanted: Callable[[], bool] = lambda: False
+) -> T:
+    """What `work` returns, or raises; `tell` is called before it and every TICK while it runs.
+
+    It runs in a thread, which is left to itself as soon as `unwanted()`: then Stopped is raised,
+    or ValueError when the server ends.
+    """
+    future: Future[T] = Future()
+    context = copy_context()  # ZeroGPU looks there for the visitor, whose quota it charges
+
+    def run() -> None:
+        try:
+            future.set_result(context.run(work))
+        except BaseException as error:  # handed over to the thread that waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while True:
+        tell()
+        if wait([future], TICK).done:
+            return future.result()
+        if unwanted():
+            raise Stopped
+        _expect_open()
+
+
 class _Work:
-    """One run of a model in a thread of its own, so that time goes on while it computes."""
+    """One run of a model, and how far it is."""
 
     def __init__(self, photo: Photo, name: str, scale: float, unwanted: Callable[[], bool]):
         self.photo, self.name, self.scale, self.unwanted = photo, name, scale, unwanted
-        self.done, self.error, self.result = threading.Event(), None, None
         self.started = self.seconds = 0.0
         self._share, self._share_at = 0.0, 0.0
 
-    def run(self) -> None:
-        try:
-            with _one_at_a_time:
-                self._check()
-                self.started = time.perf_counter()
-                self.result = _restore_watched(
-                    self.photo, self.name, self.scale, self._report, self._check
-                )
-                self.seconds = time.perf_counter() - self.started
-                PACE[self.name] = self._pixels() / self.seconds
-        except BaseException as error:  # handed over to the thread that waits
-            self.error = error
-        finally:
-            self.done.set()
+    def run(self) -> Photo:
+        with _one_at_a_time:
+            self._check()
+            self.started = time.perf_counter()
+            result = _restore_watched(self.photo, self.name, self.scale, self._report, self._check)
+            self.seconds = time.perf_counter() - self.started
+            PACE[self.name] = self._pixels() / self.seconds
+            return result
 
     def _pixels(self) -> float:
         """How many the network sees."""
@@ -259,12 +279,12 @@ def meanwhile(work: Callable[[], T], seconds: float, tell: Callable[[float, str]
     Both are reckoned with the `seconds` that it is thought to take.
     """
     started = time.perf_counter()
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        while wait([future], TICK).not_done:
-            elapsed = time.perf_counter() - started
-            tell(min(elapsed / seconds, 0.99), time_words(max(seconds - elapsed, 1)))
-        return future.result()
+
+    def reckoned() -> None:
+        elapsed = time.perf_counter() - started
+        tell(min(elapsed / seconds, 0.99), time_words(max(seconds - elapsed, 1)))
+
+    return _awaited(work, reckoned)
 
 
 def time_words(seconds: float) -> str:

@@ -20,7 +20,7 @@ from . import LAUNCH, tools
 from .guard import Door, Guard
 from .parts import DEFAULT_MODEL
 from .results import CLOSING
-from .work import restorer
+from .work import LOADED
 
 log = logging.getLogger("restore.page")
 
@@ -178,7 +178,7 @@ def busy(page: gr.Blocks) -> int:
 def health(page: gr.Blocks, door: Door) -> dict:
     """What GET /health answers."""
     return {
-        "ready": not door.closing and restorer.cache_info().currsize > 0,
+        "ready": not door.closing and bool(LOADED),
         "model": DEFAULT_MODEL,
         "device": choose_device().type,
         "queue": busy(page),

@@ -4,9 +4,10 @@ import errno
 import html
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,13 +39,24 @@ Upload = dict | None
 log = logging.getLogger("restore.page")
 
 
-@lru_cache(maxsize=len(MODELS))
+LOADED: dict[str, Restorer] = {}
+"""The models that are ready to restore."""
+_LOADING = {name: threading.Lock() for name in MODELS}
+
+
 def restorer(name: str) -> Restorer:
     """The model of that name, loaded once and warmed, so that the first photo is not the slow one.
 
     Where the Hub does not give its weights, the bundled ones serve, and page and log say so.
     Raises WeightsError or DeviceError.
     """
+    with _LOADING.get(name) or nullcontext():  # two visitors may be the first at the same time
+        if name not in LOADED:
+            LOADED[name] = _load(name)
+        return LOADED[name]
+
+
+def _load(name: str) -> Restorer:
     try:
         loaded = load(name, WEIGHTS[0])
     except WeightsError as error:
@@ -59,10 +71,6 @@ def restorer(name: str) -> Restorer:
         loaded.restore(probe)
     PACE[name] = probe.size / 3 / (time.perf_counter() - started)
     return loaded
-
-
-def is_loaded(name: str) -> bool:
-    return name in PACE
 
 
 @lru_cache(maxsize=len(MODELS))
