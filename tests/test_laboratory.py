@@ -235,6 +235,25 @@ def test_a_link_shows_its_setting_and_the_sliders_answer(page, page_url):
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_what_was_stopped_does_not_look_as_if_it_still_ran(page, page_url):
+    page.goto(page_url + "?kind=gaussian&strength=2&model=unet-1024")
+    page.get_by_text("restored by unet-1024").wait_for()
+    table(page)
+    page.locator("#laboratory-strength input[type=range]").press("ArrowRight")
+    page.locator("#laboratory-view").get_by_text("restoring …").wait_for()
+    page.get_by_role("button", name="Stop").locator("visible=true").click()
+    page.locator("#laboratory-status").get_by_text("Stopped.").wait_for()
+    page.locator("#laboratory-view img").nth(2).wait_for(state="detached")
+    marks = page.locator("#laboratory-view .viewer-mark").all_inner_texts()
+    assert marks == ["distorted", "clear"]
+    assert "…" not in page.locator("#laboratory-scores").inner_text()
+    page.locator("#laboratory").get_by_label("cnn").check()
+    page.get_by_text("restored by cnn").wait_for()
+    assert set(table(page)) == {"distorted", "restored"}
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_every_distortion_is_chosen_drawn_and_scored(page, page_url):
     page.goto(page_url + "?kind=jpeg&model=cnn")
     clear = decode(CAT).levels()

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from conftest import EXAMPLES
+from PIL import Image
 from steps import cut_off, give, images, serious, table, wait_for_scores
 
 from restore.page import differences
@@ -94,6 +95,55 @@ def test_the_photo_of_restore_is_there_already_and_its_reference_leaves_with_it(
     go.click()
     assert wait_for_scores(page, "compare", "cnn")["input"][0] == "–"
     assert page.locator(".toast-body").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_stop_on_a_phone_is_at_hand_and_says_so_and_what_is_ready_stays(visit, cat, tmp_path):
+    page = visit(390, 844, touch=True)
+    page.get_by_role("tab", name="Compare").click()
+    path = tmp_path / "larger.png"
+    Image.open(cat.blurred).resize((1202, 800)).save(path)
+    give(page, "compare-photo", path)
+    page.locator("#compare-models").get_by_label("unet-512").uncheck()
+    go = page.get_by_role("button", name="Compare", exact=True)
+    go.click()
+    page.locator(".status").get_by_text("unet-1024").locator("visible=true").wait_for()
+    stop = page.get_by_role("button", name="Stop").locator("visible=true")
+    box = stop.bounding_box()
+    assert box["y"] + box["height"] <= 844 + 200, "a thumb's way below the progress"
+    stop.click()
+    note = page.locator("#compare-note")
+    note.get_by_text("Stopped.").wait_for()
+    assert set(table(page, "compare")) == {"input"}
+    page.locator("#compare-models").get_by_label("unet-1024").uncheck()
+    go.click()
+    wait_for_scores(page, "compare", "gan")
+    assert not note.is_visible()
+    page.locator("#compare-spot img").nth(2).wait_for()
+    stop.click()
+    page.wait_for_timeout(500)
+    assert not note.is_visible(), "nothing ran"
+    page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_what_is_asked_for_while_another_comparison_runs_takes_its_place(page, cat, tmp_path):
+    page.get_by_role("tab", name="Compare").click()
+    path = tmp_path / "large.png"
+    Image.open(cat.blurred).resize((2404, 1600)).save(path)
+    give(page, "compare-photo", path)
+    go = page.get_by_role("button", name="Compare", exact=True)
+    go.click()
+    page.locator(".status").get_by_text("left").locator("visible=true").wait_for()
+    for name in ("unet-512", "unet-1024", "gan"):
+        page.locator("#compare-models").get_by_label(name).uncheck()
+    go.click()
+    assert set(wait_for_scores(page, "compare", "cnn")) == {"input", "cnn"}
+    page.locator("#compare-spot img").nth(1).wait_for()
+    alts = [image["alt"].split(":")[0] for image in images(page, "compare-differences")]
+    assert alts == ["cnn"]
 
 
 @pytest.mark.browser

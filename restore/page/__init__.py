@@ -38,8 +38,11 @@ LEGIBLE = {
     "button_secondary_background_fill_hover_dark": "*primary_700",
     "checkbox_label_background_fill_selected": "*primary_600",
     "checkbox_border_color": "*neutral_500",
+    "input_border_width": "1px",
+    "input_border_color": "*neutral_300",
+    "button_secondary_border_color": "*neutral_300",
 }
-"""Where the theme's colours are fainter than WCAG's 4.5 : 1."""
+"""Where the theme's words are fainter than WCAG's 4.5 : 1, or an edge is not to be seen."""
 
 LAUNCH = {
     "theme": THEME.set(**LEGIBLE),

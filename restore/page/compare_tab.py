@@ -20,9 +20,13 @@ from .viewer import SideBySide
 from .work import Upload, comparable, opened, scores, sentences, stem
 
 COLUMNS = ["Model", "PSNR", "SSIM", "Gain", "Sharpness", "Seconds"]
-COMPARISON = "comparison"
 SPOT = 96
 """Side of the crop where the models differ most, in pixels."""
+
+
+def wish(photo: Upload, models: list[str], reference: Upload) -> tuple:
+    """What a run is for, to tell it from another of the same visitor."""
+    return (photo or {}).get("path"), tuple(models), (reference or {}).get("path")
 
 
 def row(name: str, photo: np.ndarray, clear: np.ndarray | None, seconds: float | None) -> list[str]:
@@ -74,7 +78,7 @@ def compare_models(
         the photo and one result per model, as they become ready
         a table of PSNR (dB), SSIM, gain over the photo (dB), sharpness and seconds, best first
     """
-    run = RUNS.run(request, "compare", COMPARISON)
+    run = RUNS.run(request, "compare", wish(photo, models, reference))
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo)
         clear = comparable(reference, before)
@@ -109,11 +113,11 @@ def explain(
     request: gr.Request = None,
 ) -> Iterator[tuple]:
     """Difference maps and the most telling crop, from what the comparison left behind."""
-    nothing = (gr.skip(),) * 5
-    if not photo or not models:
+    nothing, asked = (gr.skip(),) * 6, wish(photo, models, reference)
+    if not photo or not models or not RUNS.is_over(request, "compare", asked):
         yield nothing
         return
-    run = RUNS.run(request, "compare", COMPARISON)
+    run = RUNS.run(request, "compare", asked)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo)
         clear = None
@@ -154,7 +158,8 @@ def explain(
         ]
         words = t("compare_minus_input") if clear is None else t("compare_minus_clear")
         where = f": {columns.start}, {rows.start} (px)"
-        yield drawn, words, legend(scale), cut, t("compare_spot") + where
+        spot = t("compare_spot") + where
+        yield drawn, words, legend(scale), cut, spot, gr.Column(visible=True)
 
 
 class Steps:
@@ -183,12 +188,16 @@ def legend(scale: int) -> str:
     )
 
 
-def want(at: float, request: gr.Request) -> None:
-    RUNS.want(request, "compare", COMPARISON, at)
+def want(
+    photo: Upload, models: list[str], reference: Upload, at: float, request: gr.Request
+) -> tuple:
+    """What the button calls before the run; what was said of the last one goes."""
+    RUNS.want(request, "compare", wish(photo, models, reference), at)
+    return "", gr.Column(visible=False)
 
 
-def stop_run(at: float, request: gr.Request) -> None:
-    RUNS.stop(request, "compare", at)
+def stop_run(at: float, request: gr.Request) -> str:
+    return t("restore_stopped") if RUNS.stop(request, "compare", at) else gr.skip()
 
 
 def carried(photo: Upload, reference: Upload, here: Upload) -> tuple:
@@ -225,7 +234,8 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
         with gr.Column(scale=3, min_width=320, elem_classes="outcome"):
             grid = SideBySide(elem_id="compare-results", group="compare")
             status = progress_line()
-            with gr.Column(elem_classes="when-done"):
+            note = gr.Markdown(elem_id="compare-note", elem_classes="note")
+            with gr.Column(elem_classes=["when-done", "details"]):
                 table = score_table("compare", COLUMNS)
     with gr.Column(visible=False) as more:
         words = gr.Markdown(elem_id="compare-difference-words")
@@ -233,42 +243,42 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
         maps = SideBySide(elem_id="compare-differences", group="compare")
         where = gr.Markdown(elem_id="compare-spot-words")
         crops = SideBySide(elem_id="compare-spot", group="spot")
+    private = {"api_visibility": "private"}
+    at_once = {"queue": False, "show_progress": "hidden", **private}
     tab.select(
         carried,
         [*other, photo],
         [photo, reference, came_along(photo, reference)],
-        api_visibility="private",
         preprocess=False,
-        queue=False,
-        show_progress="hidden",
+        **at_once,
     )
     asked = [photo, models, reference]
     at = gr.Number(visible=False)
-    now = {"js": "() => Date.now()", "api_visibility": "private", "queue": False}
-    go.click(want, at, show_progress="hidden", **now)
+    dated = "(...given) => [...given.slice(0, -1), Date.now()]"
+    go.click(want, [*asked, at], [note, more], js=dated, preprocess=False, **at_once)
     run = go.click(
         compare_models,
         asked,
         [grid, table],
         api_name="compare",
         show_progress_on=status,
+        trigger_mode="always_last",
         **work,
     )
     told = run.success(
         explain,
         asked,
-        [maps, words, scale, crops, where],
+        [maps, words, scale, crops, where, more],
         preprocess=False,
-        api_visibility="private",
         show_progress_on=status,
+        **private,
     )
-    told.success(lambda: gr.Column(visible=True), None, more, api_visibility="private", queue=False)
-    stop.click(None, cancels=[run, told], api_visibility="private")
-    stop.click(stop_run, at, **now)
+    stop.click(None, cancels=[run, told], **private)
+    stop.click(stop_run, at, note, js="() => Date.now()", **at_once)
     photo.change(
-        lambda: (None, None, gr.Column(visible=False)),
+        lambda: (None, None, "", gr.Column(visible=False)),
         None,
-        [grid, table, more],
-        api_visibility="private",
+        [grid, table, note, more],
         queue=False,
+        **private,
     )

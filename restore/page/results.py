@@ -69,10 +69,14 @@ class Runs:
         """Since `at` the visitor waits for nothing at `place`; returns whether they did before."""
         key = (request.session_hash, place)
         wanted_at, wanted = self._wanted.get(key, (-1, None))
-        waited = wanted not in (None, self._over.get(key))
+        waited = wanted is not None and (key in self._running or wanted != self._over.get(key))
         waited = waited and self._stopped.get(key, (-1,))[0] < wanted_at <= at
         self._stopped[key] = (at, time.monotonic())
         return waited
+
+    def is_over(self, request: gr.Request | None, place: str, what: object) -> bool:
+        """Whether `what` ran to its end there, and nothing else since."""
+        return self._over.get((getattr(request, "session_hash", None), place), what) == what
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone."""
