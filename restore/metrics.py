@@ -1,11 +1,20 @@
 """Scores on 8-bit photos: PSNR and SSIM against a clear reference, and sharpness without one."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from skimage.measure import blur_effect
 from skimage.metrics import structural_similarity
 
 SMALLEST = 11
 """SSIM compares windows of 11 x 11 pixels; a smaller photo has none."""
+RADIUS = SMALLEST // 2
+BAND = 2**19
+"""Pixels that are compared at once: a large photo need not lie in memory as floats, many times."""
+WORKERS = min(4, os.cpu_count() or 1)
+"""Bands in work at once."""
 
 
 def _check(photo: np.ndarray, reference: np.ndarray) -> None:
@@ -31,7 +40,11 @@ def psnr(photo: np.ndarray, reference: np.ndarray) -> float:
     28.13
     """
     _check(photo, reference)
-    error = np.mean((photo.astype(np.float64) - reference) ** 2)
+
+    def squares(rows: slice) -> int:
+        return int(np.square(photo[rows].astype(np.int32) - reference[rows]).sum(dtype=np.int64))
+
+    error = _total(squares, photo, 0) / max(photo.size, 1)
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
@@ -44,17 +57,37 @@ def ssim(photo: np.ndarray, reference: np.ndarray) -> float:
     _check(photo, reference)
     if min(photo.shape[:2]) < SMALLEST:
         raise ValueError(f"SSIM needs at least {SMALLEST} x {SMALLEST} pixels.")
-    return float(
-        structural_similarity(
-            reference,
-            photo,
+
+    def similarity(rows: slice) -> float:
+        _, each = structural_similarity(
+            reference[rows],
+            photo[rows],
             channel_axis=-1,
             data_range=255,
             gaussian_weights=True,
             sigma=1.5,
             use_sample_covariance=False,
+            full=True,
         )
-    )
+        return float(each[RADIUS:-RADIUS, RADIUS:-RADIUS].sum())
+
+    height, width, channels = photo.shape
+    windows = (height - 2 * RADIUS) * (width - 2 * RADIUS) * channels
+    return _total(similarity, photo, RADIUS) / windows
+
+
+def _total(measure: Callable[[slice], float], photo: np.ndarray, margin: int) -> float:
+    """The sum of what `measure` says of each band of rows, which overlap by twice the margin."""
+    height, width = photo.shape[:2]
+    step = max(BAND // max(width, 1), 4 * margin, 1)
+    bands = [
+        slice(top - margin, min(top + step, height - margin) + margin)
+        for top in range(margin, height - margin, step)
+    ]
+    if len(bands) == 1:
+        return measure(bands[0])
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return sum(pool.map(measure, bands))
 
 
 def sharpness(photo: np.ndarray) -> float:

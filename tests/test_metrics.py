@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from restore import metrics
 from restore.metrics import psnr, sharpness, ssim
 
 
+@pytest.fixture(params=[metrics.BAND, 451 * 21, 1], ids=["whole", "bands", "narrow bands"])
+def bands(request, monkeypatch):
+    """Photos are compared in one piece, and in bands of rows."""
+    monkeypatch.setattr(metrics, "BAND", request.param)
+
+
+@pytest.mark.usefixtures("bands")
 def test_psnr_is_scikit_images(clear, blurred):
     assert psnr(blurred, clear) == pytest.approx(peak_signal_noise_ratio(clear, blurred))
 
 
+@pytest.mark.usefixtures("bands")
 def test_ssim_is_the_papers(clear, blurred):
     expected = structural_similarity(
         clear,
