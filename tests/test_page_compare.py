@@ -222,9 +222,10 @@ def test_a_difference_is_blue_below_white_at_and_red_above_zero():
     photo = base.copy()
     photo[0, 0], photo[0, 1] = 110, 84
     one = differences.signed(photo, base)
-    assert one[0].tolist() == [10, -16, 0]
+    assert one[0].tolist() == [30, -48, 0]
     assert differences.scale_for([one]) == 16
-    assert differences.scale_for([np.zeros((2, 2))]) == differences.SCALES[0]
+    assert differences.scale_for([base[..., 0].astype(np.int16) * 0]) == differences.SCALES[0]
+    assert differences.scale_for([differences.signed(base * 0, base * 0 + 255)]) == 255
     drawn = differences.coloured(one, 16)
     assert tuple(drawn[0, 1]) == differences.DARKER
     assert tuple(drawn[0, 2]) == differences.SAME

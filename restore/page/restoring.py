@@ -16,6 +16,7 @@ from .words import judgement
 from .work import (
     Upload,
     comparable,
+    in_bands,
     opened,
     scores,
     sentences,
@@ -38,8 +39,10 @@ def blend(before: np.ndarray, after: np.ndarray, percent: float) -> np.ndarray:
     """0 per cent: as before, 100: as restored; both of one shape and dtype, as is the result."""
     if percent >= 100:
         return after
-    mixed = before + (after.astype(np.float32) - before) * (percent / 100)
-    return mixed.round().astype(before.dtype)
+    mixed = np.empty_like(before)
+    for one, other, to in in_bands(before, after, mixed):
+        to[...] = (one + (other.astype(np.float32) - one) * (percent / 100)).round()
+    return mixed
 
 
 def preview(photo: Photo, side: int = PREVIEW_SIDE) -> Photo:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import MODELS, Restorer, load
 from ..engine import DeviceError
-from ..metrics import SMALLEST, psnr, sharpness, ssim
+from ..metrics import BAND, SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..restorer import Scale
 from ..weights import WeightsError, is_local, locate, read_config
@@ -146,6 +146,17 @@ def suffix(upload: Upload, photo: Photo) -> str:
     if SUFFIXES.get(own) == photo.format:
         return own
     return next((end for end, kind in SUFFIXES.items() if kind == photo.format), ".png")
+
+
+def in_bands(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Views of a few rows of each at a time; [H, W, ...] of one height.
+
+    What is computed from large photos is held for these rows only.
+    """
+    height, width = arrays[0].shape[:2]
+    step = max(BAND // max(width, 1), 1)
+    for top in range(0, height, step):
+        yield tuple(array[top : top + step] for array in arrays)
 
 
 def sharpness_of(photo: np.ndarray) -> float | None:
