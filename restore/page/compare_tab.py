@@ -141,6 +141,7 @@ def explain(
         scale, drawn = scale_for(list(maps.values())), []
         for name, one in maps.items():
             if unwanted():
+                yield nothing
                 return
             path = Path(folder, f"difference-{name}.png")
             drawn.append((written(Photo(coloured(one, scale)), path), name))
