@@ -63,7 +63,7 @@ class NNPACKConv2d(nn.Module):
 class OneDNNConv2d(nn.Module):
     """A convolution and the ReLU that follows it, if `relu`, in one pass by oneDNN.
 
-    The same values to the last bit, but the ReLU does not go through the map once more, and the
+    The same values within rounding, but the ReLU does not go through the map once more, and the
     weights are laid out for the processor once instead of at every call. oneDNN comes with torch;
     these are the calls that torch.compile makes for a convolution on a CPU.
     """

@@ -13,7 +13,6 @@ from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
 from restore.engine import DeviceError, Engine, free_memory
-from restore.kernels import onednn_wins
 from restore.metrics import psnr
 from restore.restorer import TILE_BYTES
 from restore.weights import load_model
@@ -265,20 +264,22 @@ def test_nnpack_computes_the_same(name, shape, count, several, monkeypatch):
     assert bool(calls) == (shape[-1] > 64), "small pictures are faster without"
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("precision", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-3)])
 @names
-def test_onednn_computes_the_same_to_the_last_bit(name, precision, monkeypatch):
-    """Also in batches of which it takes only a part at a time."""
+def test_onednn_computes_the_same(name, precision, rounding, monkeypatch):
+    """Also in batches of which it takes only a part at a time, and where it is not the fastest."""
     cpu = torch.device("cpu")
-    if not onednn_wins(cpu):
-        pytest.skip("oneDNN's own calls are not used on this processor")
+    if not torch.cpu.get_capabilities().get("avx512_f") and precision == torch.bfloat16:
+        pytest.skip("oneDNN has no bf16 for this processor")
+    monkeypatch.setattr("restore.engine.nnpack_wins", lambda device: False)
+    monkeypatch.setattr("restore.engine.onednn_wins", lambda device: True)
     x = torch.rand(3, 3, 48, 64, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr("restore.engine.CACHED_PIXELS", 2 * 48 * 64)
     fused = Engine(load_model(name), cpu, precision)
     monkeypatch.setattr("restore.engine.onednn_wins", lambda device: False)
     plain = Engine(load_model(name), cpu, precision)
     assert not any(isinstance(m, torch.nn.Conv2d) for m in fused.model.modules())
-    assert torch.equal(fused(x), plain(x))
+    assert (fused(x) - plain(x)).abs().max() < rounding
 
 
 def test_a_watched_run_ends_before_the_next_convolution():

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from ..workers import ALONE, Workers
 from .blocks import in_blocks
 
+MAPS = 256
+"""Of the first convolution: the most there are at a time."""
 HALO = 6
 """Pixels beyond its block that the three convolutions see."""
 
@@ -18,9 +20,9 @@ class CNN(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 256, 9, padding=4),
+            nn.Conv2d(3, MAPS, 9, padding=4),
             nn.ReLU(inplace=True),
-            nn.Conv2d(256, 64, 1),
+            nn.Conv2d(MAPS, 64, 1),
             nn.ReLU(inplace=True),
             nn.Conv2d(64, 3, 5, padding=2),
         )
@@ -32,7 +34,7 @@ class CNN(nn.Module):
 
     def residual(self, x: Tensor, workers: Workers = ALONE) -> Tensor:
         """What is added to the input; large photos are computed in blocks, several at a time."""
-        shape = (len(x), self.layers[2].in_channels, *x.shape[2:])
+        shape = (len(x), MAPS, *x.shape[2:])
         at_once = None if self.training else workers
         return in_blocks(lambda *at: (self.layers(x[:, :, *at]),), shape, HALO, at_once)[0]
 
