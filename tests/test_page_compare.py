@@ -104,7 +104,7 @@ def test_stop_on_a_phone_is_at_hand_and_says_so_and_what_is_ready_stays(visit, c
     page = visit(390, 844, touch=True)
     page.get_by_role("tab", name="Compare").click()
     path = tmp_path / "larger.png"
-    Image.open(cat.blurred).resize((1202, 800)).save(path)
+    Image.open(cat.blurred).resize((2404, 1600)).save(path)
     give(page, "compare-photo", path)
     page.locator("#compare-models").get_by_label("unet-512").uncheck()
     go = page.get_by_role("button", name="Compare", exact=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
+import gradio as gr
 import httpx
 import pytest
 import torch
@@ -19,9 +20,13 @@ from load import run
 from PIL import Image
 from running import ROOT, free_port
 
+from restore import MODELS
 from restore.engine import Engine
+from restore.models.cnn import CNN
 from restore.page import build, guard
+from restore.page.batch_tab import restore_batch
 from restore.page.blocks import Page
+from restore.page.laboratory import explore, gain_curves
 from restore.page.serve import launch
 from restore.page.work import FALLBACKS, LOADED, restorer
 
@@ -98,6 +103,55 @@ def test_a_model_that_fails(error, sentence, visitor, photo, monkeypatch, caplog
             restore(visitor, photo)
     assert "secret-name" not in str(caught.value) + caplog.text
     assert restore(visitor, another(photo))
+
+
+@pytest.fixture
+def broken_cnn(monkeypatch) -> None:
+    """One model fails in a way that nobody foresaw."""
+    run_network = Engine.__call__
+
+    def fails(self, x):
+        if isinstance(self.model, CNN):
+            raise AttributeError("secret-name.png")
+        return run_network(self, x)
+
+    restorer("cnn")  # which is tried as it is loaded
+    monkeypatch.setattr(Engine, "__call__", fails)
+
+
+def test_a_comparison_goes_on_without_a_model_that_fails(broken_cnn, visitor, photo, caplog):
+    shown, ranked = visitor.predict(handle_file(photo), ["cnn", "gan"], None, api_name="/compare")
+    assert [one["caption"] for one in shown] == ["input", "gan"]
+    cells = {row[0]: row[1:] for row in ranked["data"]}
+    assert set(cells["cnn"]) == {"failed"}
+    assert "failed" not in cells["gan"]
+    assert "secret-name" not in caplog.text
+
+
+def test_the_laboratory_does_not_look_as_if_a_failed_run_still_ran(broken_cnn, photo):
+    answers = []
+    with pytest.raises(gr.Error, match="the fault is not yours"):
+        answers.extend(explore({"path": photo}, "gaussian", 2, 0, 0, "cnn"))
+    view, table, *_, words = answers[-1]
+    assert [caption for _, caption in view] == ["distorted", "clear"]
+    assert [row[0] for row in table["data"]] == ["distorted"]
+    assert words == ""
+
+
+def test_curves_are_drawn_of_the_models_that_do(broken_cnn, photo, monkeypatch):
+    few = {name: MODELS[name] for name in ("cnn", "gan")}
+    monkeypatch.setattr("restore.page.laboratory.MODELS", few)
+    *_, last = gain_curves({"path": photo}, "study", 0, 0)
+    assert {name for name, *_ in last.value["data"]} == {"gan"}
+
+
+def test_a_batch_goes_on_after_a_photo_that_fails(broken_cnn, photo):
+    *_, (_, shown, table, _) = restore_batch(
+        [{"path": photo}, {"path": another(photo)}], "cnn", "keep"
+    )
+    assert shown == []
+    assert all("the fault is not yours" in row[0] for row in table["data"])
+    assert len(table["data"]) == 2
 
 
 def test_memory_that_suffices_for_smaller_tiles_is_enough(visitor, photo, monkeypatch):

@@ -1,5 +1,6 @@
 """The tab Batch: many photos or an archive of them, one archive of results."""
 
+import html
 import tempfile
 import time
 import zipfile
@@ -15,7 +16,7 @@ from .parts import headed, pick_metadata, pick_model, progress_line
 from .restoring import progress_in_words
 from .results import RUNS, Stopped, loaded, restored, time_words
 from .texts import t, translated
-from .work import Upload, scores, sentences, suffix
+from .work import Upload, scores, sentence_of, sentences, suffix
 
 THUMBNAIL = 480
 """Longer side of what the gallery shows, in pixels: the results themselves are in the archive."""
@@ -65,8 +66,12 @@ class Batch:
                 "sharpness_before": sharp[0],
                 "sharpness_after": sharp[1],
             }
-        except (PhotoError, ValueError, MemoryError) as error:
-            item.error = translated(str(error))
+        except gr.Error as error:  # of ZeroGPU, in the visitor's language already
+            item.error = html.unescape(error.message)
+        except (Stopped, OSError):  # of the disk, which takes no more results
+            raise
+        except Exception as error:
+            item.error = translated(sentence_of(error))
 
     def show(self, levels, name: str) -> None:
         image = Image.fromarray(levels)

@@ -10,14 +10,13 @@ import numpy as np
 
 from .. import MODELS
 from ..photo import Photo
-from ..weights import WeightsError
 from .differences import coloured, most_different, scale_for, signed
 from .parts import came_along, headed, picture, progress_line, score_table
 from .restoring import progress_in_words, written
 from .results import RUNS, Stopped, kept, restored, time_words
 from .texts import t, translated
 from .viewer import SideBySide
-from .work import Upload, comparable, opened, scores, sentences, stem
+from .work import Upload, comparable, opened, scores, sentence_of, sentences, stem
 
 COLUMNS = ["Model", "PSNR", "SSIM", "Gain", "Sharpness", "Seconds"]
 SPOT = 96
@@ -94,8 +93,10 @@ def compare_models(
                 result = restored(before, model, tell, unwanted)
             except Stopped:
                 return
-            except (WeightsError, MemoryError, RuntimeError) as error:
-                gr.Warning(f"{model}: {translated(str(error))}")
+            except (ValueError, gr.Error):  # the server ends, or ZeroGPU has none left
+                raise
+            except Exception as error:  # of this model: the others may do
+                gr.Warning(f"{model}: {translated(sentence_of(error))}")
                 rows.append([model, *[translated("failed")] * (len(COLUMNS) - 1)])
             else:
                 after = before.with_colours(result.colours)

@@ -18,13 +18,12 @@ from ..distort import DISTORTIONS, check_setting, distort, draw_kernel
 from ..metrics import psnr
 from ..models import count_parameters
 from ..photo import Photo
-from ..weights import WeightsError
 from .parts import SCORES, colours, headed
 from .restoring import preview, progress_in_words, written
 from .results import RUNS, Stopped, meanwhile, restored, time_words
 from .setting import Setting
 from .texts import t, translated
-from .work import PACE, Upload, opened, scores, sentences, stem
+from .work import PACE, Upload, opened, scores, sentence_of, sentences, stem
 
 SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
@@ -134,6 +133,9 @@ def explore(
             result = restored(Photo(soft), model, progress_in_words(progress), unwanted)
         except Stopped:
             return
+        except Exception:  # what failed must not look as if it still ran
+            yield [first, last], headed(SCORES, rows[:1]), gr.skip(), gr.skip(), ""
+            raise
         after = result.colours
         file = written(Photo(after), Path(folder, f"{name}-{kind}-{model}.png"))
         rows[1] = scores("restored", after, clear)
@@ -161,7 +163,10 @@ def gain_curves(
         clear = np.ascontiguousarray(levels[top : top + CROP, left : left + CROP])
         points: list[tuple[str, float, float]] = []
         jobs = [(model, strength) for model in sorted(MODELS, key=size) for strength in strengths]
+        failed: set[str] = set()
         for done, (model, strength) in enumerate(jobs):
+            if model in failed:
+                continue
             left = time_left([model for model, _ in jobs[done:]])
             progress(done / len(jobs), translated(f"measuring {model}, {left} left"))
             soft = distorted(clear, kind, strength, seed, angle)
@@ -169,8 +174,11 @@ def gain_curves(
                 after = restored(Photo(soft), model, unwanted=unwanted).colours
             except Stopped:
                 return
-            except WeightsError as error:
-                gr.Warning(f"{model}: {translated(str(error))}")
+            except (ValueError, gr.Error):  # the server ends, or ZeroGPU has none left
+                raise
+            except Exception as error:  # of this model: the others may do
+                gr.Warning(f"{model}: {translated(sentence_of(error))}")
+                failed.add(model)
                 continue
             before = psnr(soft, clear)
             if before < UNSEEN:

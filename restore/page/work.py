@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 
 from .. import MODELS, Restorer, load
-from ..engine import DeviceError
+from ..engine import DeviceError, is_out_of_memory
 from ..metrics import BAND, SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
 from ..restorer import Scale
@@ -90,22 +90,28 @@ def fallback_notice() -> dict:
     return gr.update(visible=True, value=f"⚠️ **{words}** {reason}")
 
 
+def sentence_of(error: Exception) -> str:
+    """What a visitor is told of a failure, in English; the log learns no names and no contents."""
+    ours = (PhotoError, WeightsError, DeviceError, ValueError, MemoryError)
+    if isinstance(error, ours) and str(error):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return DISK_FULL
+    if is_out_of_memory(error):
+        return "The server ran out of memory. Please try a smaller photo."
+    log.error("%s in %s", type(error).__name__, origin(error))
+    return "This did not work, and the fault is not yours. Please try again."
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Show every failure as a sentence on the page; the log learns no names and no contents."""
+    """Show every failure as a sentence on the page."""
     try:
         yield
-    except (PhotoError, WeightsError, DeviceError, ValueError, MemoryError) as error:
-        sentence = str(error) or "The server ran out of memory. Please try a smaller photo."
     except gr.Error:
         raise
     except Exception as error:
-        log.error("%s in %s", type(error).__name__, origin(error))
-        sentence = "This did not work, and the fault is not yours. Please try again."
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            sentence = DISK_FULL
-        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
-            sentence = "The server ran out of memory. Please try a smaller photo."
+        sentence = sentence_of(error)
     else:
         return
     raise gr.Error(
