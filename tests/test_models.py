@@ -124,6 +124,19 @@ def test_blocks_change_nothing(build, layout, numbers, row, workers, several, mo
 
 
 @names
+def test_blocks_of_a_gpu_keep_it_busy(name):
+    """A device that computes nothing stands in for it: a batch of tiles is not cut."""
+    with torch.device("meta"):
+        model, x = MODELS[name].build().eval(), torch.empty(16, 3, 128, 128)
+    calls = []
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda layer, *_: calls.append(layer))
+    model(x)
+    assert len(calls) == len(set(calls))
+
+
+@names
 def test_the_residual_is_what_is_added(name):
     model, x = trained_like(MODELS[name].build()), torch.rand(1, 3, 32, 48)
     assert torch.equal(model(x), x + model.residual(x))

@@ -124,12 +124,16 @@ def _study(weights: Path) -> list[list[str]]:
 def _by_processor(
     weights: Path, what: str, command: str, table: Callable[[dict], list[list[str]]]
 ) -> list[list[str]]:
-    """The table of each `assets/WHAT-*.json`, one for each kind of processor, one below another."""
+    """The table of each `assets/WHAT-KIND.json`, one for each kind of processor, one below another.
+
+    Processors tell little more than their maker: KIND says what they can, such as "avx2".
+    """
     folder, rows, head = weights.parent / "assets", [], []
     for path in sorted(folder.glob(f"{what}-*.json")):
         result = read_figures(path)
         head, *lines = table(result)
-        rows += [[result["machine"]["device"], *line] for line in lines]
+        kind = path.stem.removeprefix(f"{what}-").upper()
+        rows += [[f"{result['machine']['device']}, {kind}", *line] for line in lines]
     if not rows:
         raise ReportError(
             f"{folder} holds no figures of {what}: run {command} --out {folder}/{what}-MINE.json."

@@ -14,6 +14,9 @@ NUMBERS = 2**22
 ROW = 2**16
 """And the rows of its blocks at most this many, so that a few stay in the processor's cache: on
 whole rows of 2096 pixels unet-1024 took 1.3 times as long."""
+GPU_NUMBERS = 2**26
+"""On a GPU blocks only bound the memory: those that suit a processor's cache would be too small to
+keep it busy."""
 LOWEST = 16
 """Rows of the lowest block; in lower ones too much would be computed twice."""
 
@@ -22,16 +25,16 @@ Part = Callable[[slice, slice], tuple[Tensor, ...]]
 
 
 def in_blocks(
-    part: Part, shape: tuple[int, int, int, int], halo: int, workers: Workers | None = ALONE
+    part: Part, x: Tensor, maps: int, halo: int, workers: Workers | None = ALONE
 ) -> tuple[Tensor, ...]:
-    """What `part` makes of all rows and columns, computed by blocks, or at once without workers.
+    """What `part` makes of all rows and columns of `x`, by blocks, or at once without workers.
 
-    `shape` is that of the largest maps within `part`: (batch, maps, height, width). The outermost
+    `maps` is how many maps of that size there are at a time within `part`, at most. The outermost
     `halo` pixels of a block, an even number, lack neighbours and are thrown away. `part` may also
     give maps of half the size.
     """
-    size = shape[2:]
-    block = _block(shape, workers.count) if workers else size
+    size = x.shape[2:]
+    block = _block(x, maps, workers.count) if workers else size
     if all(side <= most for side, most in zip(size, block, strict=True)):
         return part(*(slice(0, side) for side in size))
     results: list[Tensor] = []
@@ -65,13 +68,15 @@ def in_blocks(
     return tuple(results)
 
 
-def _block(shape: tuple[int, int, int, int], workers: int) -> tuple[int, int]:
+def _block(x: Tensor, maps: int, workers: int) -> tuple[int, int]:
     """(height, width) of the blocks: even numbers, and as many of them as keep all workers busy."""
-    batch, maps, height, width = shape
-    across = -(-width // -(-width * maps // ROW))
+    batch, _, height, width = x.shape
+    on_cpu = x.device.type == "cpu"
+    numbers, row = (NUMBERS, ROW) if on_cpu else (GPU_NUMBERS, GPU_NUMBERS)
+    across = -(-width // -(-width * maps // row))
     across += -across % 4  # so that its half is even as well
     # two workers hold as much as one thread that computes alone, more of them share twice that
-    numbers = NUMBERS * min(1, 2 / workers)
+    numbers *= min(1, 2 / workers)
     most = max(LOWEST, int(numbers / (batch * maps * across)))
     times = -(-height // most)
     times += -times % workers

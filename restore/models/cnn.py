@@ -34,9 +34,8 @@ class CNN(nn.Module):
 
     def residual(self, x: Tensor, workers: Workers = ALONE) -> Tensor:
         """What is added to the input; large photos are computed in blocks, several at a time."""
-        shape = (len(x), MAPS, *x.shape[2:])
         at_once = None if self.training else workers
-        return in_blocks(lambda *at: (self.layers(x[:, :, *at]),), shape, HALO, at_once)[0]
+        return in_blocks(lambda *at: (self.layers(x[:, :, *at]),), x, MAPS, HALO, at_once)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)

@@ -53,18 +53,20 @@ class UNet(nn.Module):
 
     def _level(self, x: Tensor, depth: int, workers: Workers | None) -> Tensor:
         """Everything at this level and below it; at the top, through the head as well."""
-        batch, maps, *size = x.shape
         if depth == len(self.encoders):
-            shape = (batch, 2 * maps, *size)
-            return in_blocks(lambda *at: (self.bottleneck(x[:, :, *at]),), shape, HALO, workers)[0]
+
+            def bottom(rows: slice, columns: slice) -> tuple[Tensor]:
+                return (self.bottleneck(x[:, :, rows, columns]),)
+
+            return in_blocks(bottom, x, 2 * x.shape[1], HALO, workers)[0]
         encoder, up, decoder = self.encoders[depth], self.ups[-1 - depth], self.decoders[-1 - depth]
-        shape = (batch, up.out_channels, *size)
+        maps = up.out_channels
 
         def encode(rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
             y = encoder(x[:, :, rows, columns])
             return y, self.pool(y)
 
-        skip, below = in_blocks(encode, shape, HALO, workers)
+        skip, below = in_blocks(encode, x, maps, HALO, workers)
         below = self._level(below, depth + 1, workers)
 
         def decode(rows: slice, columns: slice) -> tuple[Tensor]:
@@ -73,7 +75,7 @@ class UNet(nn.Module):
             y = decoder(torch.cat([y, skip[:, :, rows, columns]], 1))
             return (self.head(y) if depth == 0 else y,)
 
-        return in_blocks(decode, shape, HALO, workers)[0]
+        return in_blocks(decode, x, maps, HALO, workers)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.residual(x)
