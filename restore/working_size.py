@@ -5,11 +5,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-HALF, QUARTER = 0.28, 0.265
+HALF, QUARTER = 0.39, 0.285
 """Below the first ratio of gradients a photo is restored at half size, below the second at quarter
-instead of half size. Chosen on validation photos with Gaussians of 1.6 to 8, disks of 3 to 10 and
-motion of 9 to 41 px, for the highest PSNR of unet-512; `python -m train scales` measures them on
-others."""
+size. Chosen on validation photos with Gaussians of 1 to 7, disks of 2 to 10, motion of 5 to 41 px,
+noise and JPEG, for the highest PSNR of unet-512; `python -m train scales` measures them on others.
+"""
 PERCENT: dict[str, Literal["auto"] | float] = {"auto": "auto", "100": 1.0, "50": 0.5, "25": 0.25}
 """The working sizes there are, as a person names them and as `Restorer.restore` takes them."""
 JUDGED = 1024
@@ -23,8 +23,9 @@ def choose_scale(pixels: np.ndarray) -> float:
 
     A sharp photo has about the same gradients per pixel at every size, for the world has detail at
     every scale; a blurred one has a quarter of their energy at twice the size. So the ratio between
-    half and quarter size, and between quarter and eighth, tells how far the blur reaches: from
-    0.25, nothing but blur, to 1, sharp. Noise raises it, and so speaks for full size.
+    quarter and eighth size tells how far the blur reaches: from 0.25, nothing but blur, to 1,
+    sharp. Motion blurs one direction alone; what counts is the geometric mean of the directions
+    with the highest and the lowest ratio. Noise raises it, and so speaks for full size.
     """
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST:
@@ -33,15 +34,21 @@ def choose_scale(pixels: np.ndarray) -> float:
     plane = pixels[top : top + JUDGED, left : left + JUDGED].astype(np.float32)
     plane = plane.mean(-1) if plane.ndim == 3 else plane
     height, width = plane.shape
-    half, quarter, eighth = (_energy(_resize(plane, width // n, height // n)) for n in (2, 4, 8))
-    if half >= HALF * quarter:
-        return 1.0
-    return 0.25 if quarter < QUARTER * eighth else 0.5
+    quarter, eighth = (_spread(_resize(plane, width // n, height // n)) for n in (4, 8))
+    ratio = np.sqrt(quarter / eighth) if eighth else 1.0
+    return 1.0 if ratio >= HALF else 0.25 if ratio < QUARTER else 0.5
 
 
-def _energy(plane: np.ndarray) -> float:
-    """Mean squared difference between neighbours."""
-    return float(sum(np.square(np.diff(plane, axis=axis)).mean() for axis in (0, 1)))
+def _spread(plane: np.ndarray) -> float:
+    """Determinant of the structure tensor, the mean of gradient times its transpose.
+
+    The ratio of two of them is the product of the highest and the lowest ratio of energies in any
+    direction: of their generalised eigenvalues.
+    """
+    across = (np.diff(plane[1:], axis=1) + np.diff(plane[:-1], axis=1)) / 2
+    down = (np.diff(plane[:, 1:], axis=0) + np.diff(plane[:, :-1], axis=0)) / 2
+    both = (across * down).mean()
+    return float(np.square(across).mean() * np.square(down).mean() - both**2)
 
 
 def _resize(plane: np.ndarray, width: int, height: int) -> np.ndarray:
