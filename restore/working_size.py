@@ -35,7 +35,9 @@ def choose_scale(pixels: np.ndarray) -> float:
     plane = plane.mean(-1) if plane.ndim == 3 else plane
     height, width = plane.shape
     quarter, eighth = (_spread(_resize(plane, width // n, height // n)) for n in (4, 8))
-    ratio = np.sqrt(quarter / eighth) if eighth else 1.0
+    if not (quarter and eighth):
+        return 1.0
+    ratio = np.sqrt(quarter / eighth)
     return 1.0 if ratio >= HALF else 0.25 if ratio < QUARTER else 0.5
 
 
@@ -43,12 +45,14 @@ def _spread(plane: np.ndarray) -> float:
     """Determinant of the structure tensor, the mean of gradient times its transpose.
 
     The ratio of two of them is the product of the highest and the lowest ratio of energies in any
-    direction: of their generalised eigenvalues.
+    direction: of their generalised eigenvalues. It is 0 where all gradients have one direction,
+    which says nothing of the others.
     """
     across = (np.diff(plane[1:], axis=1) + np.diff(plane[:-1], axis=1)) / 2
     down = (np.diff(plane[:, 1:], axis=0) + np.diff(plane[:, :-1], axis=0)) / 2
-    both = (across * down).mean()
-    return float(np.square(across).mean() * np.square(down).mean() - both**2)
+    x, y, xy = (float(one.mean()) for one in (across**2, down**2, across * down))
+    spread = x * y - xy**2
+    return spread if spread > 1e-6 * (x + y) ** 2 else 0.0
 
 
 def _resize(plane: np.ndarray, width: int, height: int) -> np.ndarray:

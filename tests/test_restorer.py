@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from restore import MODELS, Restorer, load
+from restore.distort import distort
 from restore.engine import DeviceError, Engine, free_memory
 from restore.metrics import psnr
 from restore.restorer import TILE_BYTES
@@ -339,6 +340,19 @@ def test_the_working_size_follows_the_blur(clear, sigma, scale):
     assert choose_scale(photo) == scale
     assert choose_scale(photo.astype(np.uint16) * 257) == scale
     assert choose_scale(photo[:40]) == 1  # too small to be judged
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90])
+def test_motion_is_seen_though_it_blurs_one_direction_alone(clear, angle):
+    x = torch.from_numpy(clear).permute(2, 0, 1)[None].float() / 255
+    for length, scale in ((5, 1), (31, 0.5)):
+        moved = distort(x, "motion", length, angle=angle)[0].permute(1, 2, 0)
+        assert choose_scale(moved.mul(255).round().byte().numpy()) == scale, length
+
+
+def test_what_has_no_gradients_or_one_direction_alone_is_left_at_full_size():
+    assert choose_scale(np.full((200, 300, 3), 128, np.uint8)) == 1
+    assert choose_scale(np.tile(np.arange(256, dtype=np.uint8), (200, 1))) == 1
 
 
 def test_wide_blur_is_better_restored_at_a_smaller_size(clear):
