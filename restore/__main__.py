@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from . import MODELS, load
 from .engine import DeviceError, choose_device
@@ -67,22 +67,23 @@ def run(
 
     Several processes may share the work on one disk, also under `torchrun` or `accelerate launch`.
     """
-    from .batch import Batch, BatchError, Row, find_jobs, read_report, write_report
+    from .batch import Batch, BatchError, Row, find_jobs, make_folder, read_report, write_report
 
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if report and report.suffix not in (".csv", ".json"):
+    if report and report.suffix.lower() not in (".csv", ".json"):
         _stop(f"The report {report} must end in .csv or .json.")
     if report and world > 1:
         report = report.with_stem(f"{report.stem}-{rank}")
     if reference and not reference.is_dir():
-        _stop(f"The folder of references {reference} does not exist.")
+        _stop(f"There is no folder {reference}. Name the folder that the clear photos are in.")
     try:
-        jobs = find_jobs(photos, out, reference, overwrite)
+        jobs = find_jobs(photos, out, reference)
         if not jobs:
             _stop(f"There are no photos in {', '.join(map(str, photos))}.")
         earlier = read_report(report) if report else {}
         restorer = load(model.value, weights, _own_device(device.value))
-        out.mkdir(parents=True, exist_ok=True)
+        for folder in (out, *([report.parent] if report else [])):
+            make_folder(folder)
     except (BatchError, WeightsError, DeviceError, OSError) as error:
         _stop(str(error))
     metadata = "strip" if not keep_metadata else "no-location" if strip_location else "keep"
@@ -120,8 +121,12 @@ def run(
             batch.run(jobs, done, lambda share: progress.update(bar, completed=len(rows) + share))
         except KeyboardInterrupt:
             stopped = True
+    unreported = ""
     if report:
-        write_report(report, rows, earlier)
+        try:
+            write_report(report, rows, earlier)
+        except OSError as error:
+            unreported = f"The report {report} cannot be written ({error.strerror})."
     failed = sum(row.status == "failed" for row in rows)
     there = sum(row.status in ("restored", "skipped") for row in rows)
     errors.print(f"{there} of {len(jobs)} photos are in {out}.", highlight=False)
@@ -133,10 +138,12 @@ def run(
             highlight=False,
             soft_wrap=True,
         )
+    if unreported:
+        errors.print(unreported, style="red", markup=False, soft_wrap=True)
     if stopped:
         errors.print("Stopped. The same command goes on where it was stopped.")
         raise typer.Exit(130)
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failed or unreported else 0)
 
 
 def _own_device(device: str) -> str:
@@ -169,7 +176,7 @@ def _line(row: "Row") -> str:
 @app.command()
 def models(weights: Weights = None) -> None:
     """List the models: size, what for, where the weights are, measured quality."""
-    table = Table("model", "parameters", "for", "PSNR", "SSIM", "weights")
+    table = Table("model", "parameters", "for", "PSNR", "SSIM", Column("weights", overflow="fold"))
     for name, spec in MODELS.items():
         parameters = f"{count_parameters(spec.build()):,}"
         try:

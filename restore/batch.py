@@ -62,7 +62,7 @@ class Row:
         return cls(str(job.source), str(job.target), status, message)
 
 
-def find_jobs(photos: list[Path], out: Path, reference: Path | None, overwrite: bool) -> list[Job]:
+def find_jobs(photos: list[Path], out: Path, reference: Path | None) -> list[Job]:
     """Each photo once, with the path of its result below `out`; folders keep their shape.
 
     What lies in `out` is not looked for. Raises BatchError where two photos would have the same
@@ -87,7 +87,7 @@ def find_jobs(photos: list[Path], out: Path, reference: Path | None, overwrite: 
                 f"{other.source} and {source} would both become {target}. Restore them into two "
                 "folders, or name the folder above them."
             )
-        if overwrite and target.resolve() == source.resolve():
+        if target.resolve() == source.resolve():
             raise BatchError(f"{source} would be replaced by its own result. Name another --out.")
         jobs.setdefault(target, Job(source, target, _reference(reference, below)))
     return list(jobs.values())
@@ -253,11 +253,23 @@ def read_report(path: Path) -> dict[str, dict]:
     try:
         text = path.read_text()
         rows = (
-            json.loads(text) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
+            json.loads(text)
+            if path.suffix.lower() == ".json"
+            else list(csv.DictReader(text.splitlines()))
         )
         return {row["photo"]: row for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
         raise BatchError(f"{path} is there and is no report of ours. Name another.") from None
+
+
+def make_folder(path: Path) -> None:
+    """Also those above it. Raises BatchError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BatchError(f"{path} is a file, not a folder. Name another.") from None
+    except OSError as error:
+        raise BatchError(f"The folder {path} cannot be made ({error.strerror}).") from None
 
 
 def write_report(path: Path, rows: list[Row], earlier: dict[str, dict]) -> None:
@@ -268,7 +280,7 @@ def write_report(path: Path, rows: list[Row], earlier: dict[str, dict]) -> None:
             merged[row.photo] = asdict(row)
     partial = path.with_name(f".{path.name}.part")
     with partial.open("w", newline="") as file:
-        if path.suffix == ".json":
+        if path.suffix.lower() == ".json":
             json.dump(list(merged.values()), file, indent=1)
         else:
             table = csv.DictWriter(file, [field.name for field in fields(Row)])

@@ -1,6 +1,7 @@
 """The command lines, called as a person calls them."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -74,12 +75,6 @@ def test_results_are_not_overwritten_unless_told(photos, tmp_path):
     assert decode(out / "cat.png").size == (451, 300)
 
 
-def test_the_input_is_not_overwritten_by_its_own_result(photos):
-    before = (photos / "cat.png").read_bytes()
-    assert call("run", photos, "--out", photos, *FAST).exit_code == 0
-    assert (photos / "cat.png").read_bytes() == before
-
-
 def test_two_photos_with_one_result_are_a_wrong_call(photos, tmp_path):
     (photos / "cat.png").rename(photos / "coffee.png")
     both = [photos / "coffee.png", photos / "below"]
@@ -89,9 +84,11 @@ def test_two_photos_with_one_result_are_a_wrong_call(photos, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_overwriting_spares_the_input(photos):
+@pytest.mark.parametrize("wish", [[], ["--overwrite"]])
+@pytest.mark.parametrize("given", ["", "cat.png"])
+def test_a_photo_is_not_replaced_by_its_own_result(photos, given, wish):
     before = (photos / "cat.png").read_bytes()
-    result = call("run", photos, "--out", photos, "--overwrite", *FAST)
+    result = call("run", photos / given, "--out", photos, *wish, *FAST)
     assert result.exit_code == 2
     assert "its own result" in result.output
     assert (photos / "cat.png").read_bytes() == before
@@ -130,6 +127,20 @@ def test_the_report_says_what_was_done_and_survives_a_second_run(photos, tmp_pat
     (photos / "bad.jpg").unlink()
     assert call(*arguments).exit_code == 0
     assert read()[str(photos / "below" / "coffee.png")] == coffee
+
+
+def test_a_report_s_folder_is_made_and_a_failure_to_write_it_is_said(photos, tmp_path, monkeypatch):
+    report = tmp_path / "new" / "report.CSV"
+    assert call("run", photos, "--out", tmp_path / "out", "--report", report, *FAST).exit_code == 0
+    assert len(list(csv.DictReader(report.open()))) == 2
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(batch.os, "replace", full)
+    result = call("run", photos, "--out", tmp_path / "out", "--report", report, *FAST)
+    assert result.exit_code == 1
+    assert "cannot be written (No space left on device)" in result.output
 
 
 def test_a_foreign_report_is_left_alone(photos, tmp_path):
@@ -231,13 +242,16 @@ def test_a_claim_whose_owner_died_before_it_wrote_its_name_is_taken_over(tmp_pat
         (["nowhere.png", "--weights", "/nowhere"], "Name a folder or a Hub repo"),
         (["nowhere.png", "--device", "cuda:9"], "is not one of"),
         (["nowhere.png", "--model", "magic"], "is not one of"),
-        (["nowhere.png", "--reference", "/nowhere"], "does not exist"),
+        (["nowhere.png", "--reference", "/nowhere"], "There is no folder /nowhere"),
+        (["nowhere.png", "--reference", __file__], "Name the folder that the clear photos are in"),
+        (["nowhere.png", "--out", __file__], "is a file, not a folder"),
+        (["nowhere.png", "--report", f"{__file__}/report.csv"], "is a file, not a folder"),
         (["nowhere.png", "--report", "report.txt"], "must end in .csv or .json"),
         (["nowhere.png", "--scale", "33"], "is not one of"),
     ],
 )
 def test_a_wrong_call_exits_with_two(arguments, sentence, tmp_path):
-    result = call("run", *arguments, "--out", tmp_path)
+    result = call("run", "--out", tmp_path, *arguments)
     assert result.exit_code == 2
     assert sentence in result.output
 
