@@ -16,7 +16,7 @@ import pytest
 from conftest import EXAMPLES
 from gradio_client import Client, handle_file
 from PIL import Image
-from running import Running, running
+from running import ROOT, Running, running
 
 from restore.page.guard import DISK_FULL, LEAST_FREE
 
@@ -148,6 +148,27 @@ def test_a_page_that_is_killed_in_mid_run_serves_the_next_visitor(tmp_path):
         app.process.send_signal(signal.SIGTERM)
         assert app.process.wait(30) == 0
     assert not list(temporary.glob("restore-*"))
+
+
+def test_a_page_that_does_not_end_when_told_is_killed():
+    stubborn = """
+import signal, time
+from restore.page import serve
+
+serve.PATIENCE = 2
+serve.outlive()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", stubborn]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        began = time.monotonic()
+        for _ in range(3):
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGKILL
+        assert time.monotonic() - began > 1.5
 
 
 def test_work_that_cannot_be_finished_before_the_end_gets_a_sentence(tmp_path):

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from queue import SimpleQueue
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -38,6 +39,8 @@ GRACE = 20
 """Seconds that running work gets when the process is told to end."""
 HANDOVER = 2
 """Seconds in which the last results are still fetched."""
+PATIENCE = GRACE + HANDOVER + 6
+"""Seconds after which a process that was told to end and has not is killed."""
 
 
 def outlive() -> None:
@@ -54,14 +57,17 @@ def outlive() -> None:
     temporary = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
     os.makedirs(temporary, exist_ok=True)
 
-    def tell(*_: object) -> None:
+    def tell(number: int, _: object) -> None:
         nonlocal told
+        if not told:
+            signal.alarm(PATIENCE)
         told = True
         if child:
             with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGTERM)
+                os.kill(child, signal.SIGKILL if number == signal.SIGALRM else signal.SIGTERM)
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.signal(number, tell) for number in numbers}
     while True:
         uploads = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp("", "restore-", temporary)
         if not (child := os.fork()):
@@ -89,11 +95,11 @@ def serve(
 
     `auth` is one pair of user and password.
     """
-    stop = threading.Event()
+    told: SimpleQueue[int] = SimpleQueue()  # a signal may come while another is being handled
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: told.put(number))
     door = launch(page, host, port, share, auth)
-    stop.wait()
+    told.get()
     wind_up(page, door)
     if sys.platform != "linux":  # where a parent deletes what visitors sent
         page.close(verbose=False)
