@@ -276,6 +276,11 @@ def check_setting(kind: str, strength: float, seed: int = 0, angle: float | None
             f"{spec.label} takes a strength from {spec.low:g} to {spec.high:g} {spec.unit}; "
             f"{given}."
         )
+    if kind == "study" and strength != int(strength):
+        raise ValueError(
+            f"The study's blur comes in whole times from {spec.low:g} to {spec.high:g}; "
+            f"{strength:g} lies between two."
+        )
     if seed is None or not 0 <= seed < SEEDS or seed != int(seed):
         raise ValueError(f"The seed must be a whole number from 0 to {SEEDS - 1}.")
     if angle is not None and not 0 <= angle <= 180:

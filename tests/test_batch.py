@@ -153,6 +153,14 @@ def test_a_broken_archive_gets_a_sentence(data, tmp_path):
         gather([(path, path.name)])
 
 
+def test_a_broken_archive_stops_no_other_photo(small, tmp_path):
+    path = tmp_path / "broken.zip"
+    path.write_bytes(b"no zip")
+    broken, photo = gather([(path, path.name), (small, small.name)])
+    assert broken.error.startswith("broken.zip: it is damaged, or no zip")
+    assert (photo.name, photo.error) == (small.name, "")
+
+
 def test_nothing_given_gets_a_sentence(tmp_path):
     for files in ([], [(packed(tmp_path / "empty.zip"), "empty.zip")]):
         with pytest.raises(BatchError, match="There is no photo"):
@@ -177,10 +185,11 @@ def test_results_have_own_names_and_never_collide(tmp_path):
 def test_the_report_is_a_table_of_all(tmp_path):
     done = Item("a, b.jpg", tmp_path, row={"width": 3, "height": 2})
     failed = Item("c.jpg", tmp_path, error="c.jpg: it is damaged.")
-    rows = list(csv.DictReader(io.StringIO(report([done, failed]).decode("utf-8-sig"))))
-    assert [row["file"] for row in rows] == ["a, b.jpg", "c.jpg"]
+    text = report([done, failed, Item("d.jpg", tmp_path)], "not reached").decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["file"] for row in rows] == ["a, b.jpg", "c.jpg", "d.jpg"]
     assert (rows[0]["width"], rows[0]["error"]) == ("3", "")
-    assert rows[1]["error"] == "c.jpg: it is damaged."
+    assert [row["error"] for row in rows[1:]] == ["c.jpg: it is damaged.", "not reached"]
 
 
 def start(page, *photos, model: str) -> None:
@@ -223,6 +232,7 @@ def test_many_photos_and_an_archive_become_one_archive(page, small, tmp_path):
         "day 1/one.jpg",
         "../up.jpg",
     ]
+    assert [row["result"] for row in rows] == ["small-cnn.jpg", "", "day 1/one-cnn.jpg", ""]
     assert rows[0]["width"] == "48"
     assert float(rows[0]["sharpness_after"]) > float(rows[0]["sharpness_before"])
     assert [bool(row["error"]) for row in rows] == [False, True, False, True]

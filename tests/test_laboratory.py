@@ -14,7 +14,7 @@ from PIL import Image
 from steps import serious
 
 from restore import MODELS
-from restore.distort import DISTORTIONS
+from restore.distort import DISTORTIONS, SEEDS
 from restore.metrics import psnr
 from restore.page import laboratory
 from restore.page.laboratory_tab import KINDS
@@ -65,6 +65,27 @@ def test_a_forged_value_falls_back_with_a_sentence(name, value):
     setting, sentence = from_query({name: value})
     assert setting == Setting()
     assert sentence.endswith(f"used for: {name}.")
+
+
+def test_half_a_time_of_the_studys_blur_is_none():
+    setting, sentence = from_query({"kind": "study", "strength": "2.5"})
+    assert setting == Setting("study", 1)
+    assert sentence.endswith("used for: strength.")
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [
+        (Setting("gaussian", 999, -4, 3), Setting("gaussian", 5, 0, 3)),
+        (Setting("motion", -5, 181, 1.7), Setting("motion", 1, 180, 2)),
+        (Setting("study", 2.4, None, None), Setting("study", 2, 0, 0)),
+        (Setting("shake", None, 90, -3), Setting("shake", 1, 90, 0)),
+        (Setting("noise", 8, 0, 1e20), Setting("noise", 8, 0, SEEDS - 1)),
+        (Setting("jpeg", 30.5, 12.5, 7), Setting("jpeg", 30.5, 12.5, 7)),
+    ],
+)
+def test_what_stands_in_the_fields_is_put_right(given, nearest):
+    assert given.nearest() == nearest
 
 
 def test_all_that_is_forged_is_named():
@@ -281,6 +302,43 @@ def test_every_distortion_is_chosen_drawn_and_scored(page, page_url):
         drawn.wait_for(state="hidden" if kind in ("noise", "jpeg") else "visible")
         assert page.locator("#laboratory-angle").is_visible() == (kind == "motion")
         assert page.locator("#laboratory-seed").is_visible() == (kind in ("shake", "noise"))
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_value_out_of_range_is_put_right_and_its_result_shown(page, page_url):
+    page.goto(page_url + "?kind=shake&strength=9&model=cnn")
+    restored_by_cnn(page)
+    scores = table(page)
+    seed = page.locator("#laboratory-seed input")
+    seed.fill("-3")
+    seed.press("Tab")
+    page.wait_for_function("document.querySelector('#laboratory-seed input').value === '0'")
+    strength = page.locator("#laboratory-strength input[type=number]")
+    strength.fill("999")
+    strength.press("Tab")
+    page.wait_for_function(
+        "before => !document.querySelector('#laboratory-scores').innerText.includes(before)",
+        arg=scores["distorted"][0],
+    )
+    restored_by_cnn(page)
+    soft, _, clear = panes(page)
+    high = DISTORTIONS["shake"].high
+    assert strength.input_value() == f"{high:g}"
+    assert np.array_equal(soft, laboratory.distorted(clear, "shake", high, 0, 0))
+    assert page.locator(".toast-body").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_what_was_drawn_of_another_photo_goes(page, page_url):
+    page.goto(page_url + "?kind=noise&strength=9&model=cnn")
+    restored_by_cnn(page)
+    page.get_by_role("button", name="Distort the whole photo").click()
+    file = page.locator("#laboratory a[href*='cat-noise.png']").first
+    file.wait_for()
+    page.locator("#laboratory button").filter(has_text="Dog").first.click()
+    file.wait_for(state="detached")
 
 
 @pytest.mark.browser

@@ -39,6 +39,7 @@ RUBBISH = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 """What systems put beside photos: left out without a word, as hidden files are."""
 COLUMNS = (
     "file",
+    "result",
     "width",
     "height",
     "seconds",
@@ -115,13 +116,22 @@ def too_large(name: str) -> str:
 
 
 def gather(files: list[tuple[Path, str]]) -> list[Item]:
-    """The photos among uploaded (file, own name), archives looked into. Raises BatchError."""
+    """The photos among uploaded (file, own name), archives looked into. Raises BatchError.
+
+    An archive that cannot be looked into is an item with an error; it stops the others only where
+    nothing else was given.
+    """
     items: list[Item] = []
     for path, name in files:
-        if name.lower().endswith(".zip"):
-            items += look_into(path, name)
-        else:
+        if not name.lower().endswith(".zip"):
             items.append(Item(name, path))
+            continue
+        try:
+            items += look_into(path, name)
+        except BatchError as error:
+            if len(files) == 1:
+                raise
+            items.append(Item(name, path, error=str(error)))
     if not items:
         raise BatchError("There is no photo in what you gave: drop photos, or a zip of photos.")
     photos = [item for item in items if not item.error]
@@ -229,10 +239,15 @@ def result_name(item: Item, model: str, ending: str, taken: set[str]) -> str:
     return name
 
 
-def report(items: Iterable[Item]) -> bytes:
-    """The table of COLUMNS as CSV, in UTF-8 with the mark that spreadsheets look for."""
+def report(items: Iterable[Item], unreached: str) -> bytes:
+    """The table of COLUMNS as CSV, in UTF-8 with the mark that spreadsheets look for.
+
+    `unreached` is what is said of a photo that was neither restored nor failed.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({"file": item.name, "error": item.error, **item.row} for item in items)
+    for item in items:
+        error = item.error or ("" if item.row else unreached)
+        writer.writerow({"file": item.name, "error": error, **item.row})
     return text.getvalue().encode("utf-8-sig")

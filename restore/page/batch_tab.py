@@ -60,6 +60,7 @@ class Batch:
             width, height = photo.size
             sharp = [scores("", one.levels(), None)[-1] for one in (photo, after)]
             item.row = {
+                "result": name,
                 "width": width,
                 "height": height,
                 "seconds": f"{result.seconds:.2f}",
@@ -156,7 +157,8 @@ def restore_batch(
                         batch.restore(archive, lambda told: progress(*told), unwanted)
             except Stopped:
                 stopped = True
-            archive.writestr("report.csv", report(items))
+            unreached = translated("the batch was stopped before it")
+            archive.writestr("report.csv", report(items, unreached))
         download = gr.DownloadButton(value=target, interactive=True)
         yield batch.summary(stopped), batch.shown, batch.table(), download
 

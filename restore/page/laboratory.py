@@ -20,10 +20,10 @@ from ..models import count_parameters
 from ..photo import Photo
 from .parts import SCORES, colours, headed
 from .restoring import preview, progress_in_words, written
-from .results import RUNS, Stopped, meanwhile, restored, time_words
+from .results import RUNS, Stopped, kept, meanwhile, restored, time_words
 from .setting import Setting
 from .texts import t, translated
-from .work import PACE, Upload, opened, scores, sentence_of, sentences, stem
+from .work import LOADED, PACE, Upload, opened, scores, sentence_of, sentences, stem
 
 SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
@@ -108,14 +108,14 @@ def explore(
     if not photo:
         yield None, None, "", gr.Column(visible=False), ""
         return
-    setting = Setting(kind, strength, angle, seed, model)
-    run = RUNS.run(request, "laboratory", (photo["path"], setting), at)
+    given = Setting(kind, strength, angle, seed, model)
+    run = RUNS.run(request, "laboratory", (photo["path"], given), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
-        check_setting(kind, strength, seed, angle)
+        setting = given.nearest()
         whole = opened(photo)
         small = preview(whole, SIDE)
         clear = small.levels()
-        soft = distorted(clear, kind, strength, seed, angle)
+        soft = distorted(clear, kind, setting.strength, setting.seed, setting.angle)
         name = stem(photo)
         first = written(Photo(soft), Path(folder, f"{name}-{kind}.png")), translated("distorted")
         last = written(Photo(clear), Path(folder, f"{name}.png")), translated("clear")
@@ -126,15 +126,16 @@ def explore(
         kernel = drawn_kernel(setting)
         box = gr.Column(visible=bool(kernel))
         rows = [scores("distorted", soft, clear), [translated("restored"), *[UNFINISHED] * 3]]
-        words = translated("restoring …")
-        table = headed(SCORES, rows)
-        yield shown(first[0], words), table, kernel, box, t("laboratory_restoring")
+        if model not in LOADED or not kept(Photo(soft), model):
+            words = translated("restoring …")
+            table = headed(SCORES, rows)
+            yield shown(first[0], words), table, kernel, box, t("laboratory_restoring")
         try:
             result = restored(Photo(soft), model, progress_in_words(progress), unwanted)
         except Stopped:
             return
         except Exception:  # what failed must not look as if it still ran
-            yield [first, last], headed(SCORES, rows[:1]), gr.skip(), gr.skip(), ""
+            yield [first, last], headed(SCORES, rows[:1]), kernel, box, ""
             raise
         after = result.colours
         file = written(Photo(after), Path(folder, f"{name}-{kind}-{model}.png"))
@@ -144,7 +145,7 @@ def explore(
         facts += f"{result.seconds:.2f} s, {small.size[0]} x {small.size[1]} px. "
         note = t("laboratory_small") if small.size != whole.size else ""
         words = translated(f"restored by {model}")
-        yield shown(file, words), headed(SCORES, rows), gr.skip(), gr.skip(), facts + note
+        yield shown(file, words), headed(SCORES, rows), kernel, box, facts + note
 
 
 def gain_curves(

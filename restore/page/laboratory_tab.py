@@ -11,7 +11,7 @@ from .examples import CLEAR, clear_gallery
 from .laboratory import UNFINISHED, distort_photo, explore, gain_curves
 from .parts import pick_model, picture, progress_line, score_table
 from .results import RUNS
-from .setting import COPY_LINK, NAMES, Setting, from_query
+from .setting import COPY_LINK, NAMES, Setting, from_query, whole_seed
 from .texts import t, translated
 from .viewer import SideBySide
 from .work import Upload
@@ -147,7 +147,6 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
                         0,
                         label=t("laboratory_seed"),
                         precision=0,
-                        minimum=0,
                         visible=False,
                         elem_id="laboratory-seed",
                     ),
@@ -219,11 +218,23 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
-    gr.on(  # they are of another photo or distortion
-        [clear.clear, clear.upload, kind.input],
-        lambda: (gr.LinePlot(visible=False), gr.File(visible=False), gr.Markdown(visible=False)),
+    seed.blur(whole_seed, seed, seed, **at_once)
+    others = [clear.input, examples.select, kind.input, angle.input, seed.input]
+    gr.on(others, None, cancels=curve, **private)  # what is drawn is of another setting
+    gr.on(
+        others,
+        lambda: (gr.LinePlot(visible=False), gr.Markdown(visible=False)),
         None,
-        [plot, file, words],
+        [plot, words],
+        trigger_mode="always_last",
+        **at_once,
+    )
+    gr.on(
+        [*others, strength.input],
+        lambda: gr.File(visible=False),
+        None,
+        file,
+        trigger_mode="always_last",
         **at_once,
     )
     plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from .. import MODELS
-from ..distort import DISTORTIONS, check_setting
+from ..distort import DISTORTIONS, SEEDS, check_setting
 from .parts import DEFAULT_MODEL
 
 
@@ -17,6 +17,29 @@ class Setting:
     angle: float = 0
     seed: int = 0
     model: str = DEFAULT_MODEL
+
+    def nearest(self) -> "Setting":
+        """The valid setting next to what stands in the fields, empty ones included.
+
+        They put themselves right in the same way when they are left. Raises ValueError for a kind
+        that there is not.
+        """
+        check_setting(self.kind, DISTORTIONS[self.kind].default if self.kind in DISTORTIONS else 0)
+        spec = DISTORTIONS[self.kind]
+        strength = between(spec.low, self.strength, spec.high)
+        strength = round(strength) if self.kind == "study" else strength
+        return replace(
+            self, strength=strength, angle=between(0, self.angle, 180), seed=whole_seed(self.seed)
+        )
+
+
+def between(low: float, value: float | None, high: float) -> float:
+    return low if value is None else min(max(value, low), high)
+
+
+def whole_seed(seed: float | None) -> int:
+    """The nearest number that is one."""
+    return round(between(0, seed, SEEDS - 1))
 
 
 NAMES = tuple(field.name for field in fields(Setting))
