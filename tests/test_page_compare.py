@@ -130,6 +130,18 @@ def test_stop_on_a_phone_is_at_hand_and_says_so_and_what_is_ready_stays(visit, c
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_a_reference_goes_with_its_photo(page, cat):
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_text("Have the clear original?").locator("visible=true").click()
+    give(page, "compare-photo", cat.blurred)
+    give(page, "compare-reference", cat.clear)
+    page.locator("#compare-reference .image-frame img").wait_for()
+    page.locator("#compare-photo").get_by_label("Remove Image").click()
+    page.locator("#compare-reference .image-frame img").wait_for(state="detached")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_what_is_asked_for_while_another_comparison_runs_takes_its_place(page, cat, tmp_path):
     page.get_by_role("tab", name="Compare").click()
     path = tmp_path / "large.png"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES
 from PIL import Image, ImageFilter
+from playwright.sync_api import expect
 from steps import alike, cell, drop, give, halves, ready, serious, table, wait_for_scores
 
 from restore import load
@@ -228,6 +229,29 @@ def test_a_photo_that_no_browser_shows_is_restored_and_has_its_name_in_the_zone(
     drop(page, "h1", cat.blurred)
     ready(page, part="cat-cnn.png")
     page.locator("#photo .image-frame img").wait_for()
+
+
+def test_a_broken_reference_is_said_and_the_result_stays(page, cat, tmp_path):
+    (tmp_path / "broken.png").write_text("no photo")
+    give(page, "photo", cat.blurred)
+    ready(page)
+    page.get_by_text("Have the clear original?").first.click()
+    give(page, "reference", tmp_path / "broken.png")
+    page.locator(".toast-body").get_by_text("broken.png").first.wait_for()
+    scores = wait_for_scores(page, "restore", "after")
+    assert scores["after"][:2] == ["–", "–"]
+    ready(page)
+
+
+def test_the_file_of_before_is_not_taken_for_the_one_that_is_asked_for(page, cat):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.blurred)
+    wait_for_scores(page, "restore", "after")
+    button = page.get_by_role("button", name="Download the result").first
+    expect(button).to_be_enabled()
+    page.route("**/gradio_api/queue/join**", lambda route: None)  # the new file is never ready
+    page.locator("#restore-strength input[type=range]").press("ArrowLeft")
+    expect(button).to_be_disabled()
 
 
 def test_a_reference_of_another_size_is_not_compared_but_the_photo_restored(page, cat):

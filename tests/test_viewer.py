@@ -1,6 +1,7 @@
 """The viewer of before and after, with mouse, fingers and keys, in a real browser."""
 
 import pytest
+from PIL import Image
 from steps import give, images, ready, serious, wait_for_scores
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -30,6 +31,18 @@ def test_keys_move_the_divider_and_say_where_it_is(restored):
         restored.keyboard.press("PageDown")
     assert at(restored) == 50
     assert divider(restored).get_attribute("aria-valuetext") == "50 % Before, 50 % After"
+
+
+@pytest.mark.parametrize("size", [(1500, 10), (5, 5)])
+def test_a_very_flat_or_small_photo_is_seen(page, tmp_path, size):
+    path = tmp_path / "small.png"
+    Image.effect_noise(size, 60).convert("RGB").save(path)
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", path)
+    ready(page)
+    assert page.locator("#restore-slider .viewer-stage").bounding_box()["height"] >= 120
+    first, second = images(page, "restore-slider")
+    assert first["width"] == second["width"] > 100
 
 
 def test_the_mouse_moves_the_divider_and_pans_both_halves_in_step(restored):

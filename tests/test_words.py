@@ -22,6 +22,7 @@ def judged(before: np.ndarray, after: np.ndarray, model: str) -> str:
         ([("study", 1)], "verdict_restored"),
         ([("gaussian", 2)], "verdict_restored"),
         ([("gaussian", 5), ("noise", 5)], "verdict_beyond"),
+        ([("noise", 30)], "verdict_smoothed"),
     ],
 )
 def test_words_are_honest(clear, model, blurs, key):
@@ -38,6 +39,7 @@ def test_a_photo_too_small_to_judge_says_so():
 
 def test_every_model_has_thresholds():
     for model in MODELS:
+        assert 0 <= words.thresholds(model).lost < 0.1
         assert 0 < words.thresholds(model).gained < words.thresholds(model).sharp < 1
 
 

@@ -3,13 +3,14 @@
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
 from .. import MODELS
-from ..photo import Photo
+from ..photo import Photo, PhotoError
 from .differences import coloured, most_different, scale_for, signed
 from .parts import came_along, headed, picture, progress_line, score_table
 from .restoring import progress_in_words, written
@@ -88,7 +89,7 @@ def compare_models(
         rows = [row("input", before.levels(), clear, None)]
         yield shown, ranked(rows)
         tell = progress_in_words(progress)
-        for model in models:
+        for model in (name for name in MODELS if name in models):
             try:
                 result = restored(before, model, tell, unwanted)
             except Stopped:
@@ -122,8 +123,9 @@ def explain(
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo)
         clear = None
-        if reference and (there := opened(reference)).size == before.size:
-            clear = there.levels()
+        with suppress(PhotoError):  # which the comparison has said
+            if reference and (there := opened(reference)).size == before.size:
+                clear = there.levels()
         found = {model: kept(before, model) for model in models}
         results = {
             model: before.with_colours(result.colours).levels()
@@ -277,6 +279,7 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
     )
     stop.click(None, cancels=[run, told], **private)
     stop.click(stop_run, at, note, js="() => Date.now()", **at_once)
+    photo.clear(lambda: None, None, reference, **at_once)
     photo.change(
         lambda: (None, None, "", gr.Column(visible=False)),
         None,

@@ -204,13 +204,16 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
     strength.change(None, strength, js=f"share => {{ {VIEWER}.strength = share / 100 }}")
     light = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
     light |= {"concurrency_id": "light", "concurrency_limit": 2}
-    gr.on(
+    gr.on(  # the file of before must not be taken for the one that is asked for
         [strength.change, metadata.change],
-        download_again,
-        [photo, model, scale, strength, metadata],
+        lambda: gr.DownloadButton(value=None, interactive=False),
+        None,
         download,
-        **light,
-    )
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        **private,
+    ).then(download_again, [photo, model, scale, strength, metadata], download, **light)
     strength.change(score_again, [*asked, strength], table, **light)
     run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)

@@ -33,6 +33,8 @@ CASES = (
 """Kinds and strengths of `restore.distort`."""
 RESTORED, BEYOND = 1.0, 0.5
 """A gain in dB from which a blur counts as undone, and below which as beyond the model."""
+UNSEEN = 0.02
+"""Loss of sharpness that nobody sees."""
 WRONGED = 0.05
 """The share of sharp photos that may be called something worse."""
 
@@ -71,7 +73,7 @@ def measure(model: str, clear: list[np.ndarray]) -> dict[str, list[tuple[float, 
 
 
 def thresholds(found: dict[str, list[tuple[float, float]]]) -> Thresholds:
-    """The gain that tells restored photos from those beyond the model, and the sharpness of sharp.
+    """The gain that tells restored photos from those beyond the model, and how sharp ones are.
 
     The gain is that of the highest balanced accuracy (Youden, 1950, "Index for rating diagnostic
     tests"), so that it does not matter how many there are of each.
@@ -80,8 +82,9 @@ def thresholds(found: dict[str, list[tuple[float, float]]]) -> Thresholds:
         np.array([gain(*one) for one in found[kind]]) for kind in ("restored", "beyond")
     )
     gained = max(restored, key=lambda least: np.mean(restored >= least) - np.mean(beyond >= least))
-    sharp = np.quantile([before for before, _ in found["sharp"]], WRONGED)
-    return Thresholds(round(float(gained), 3), round(float(sharp), 3))
+    before, after = np.array(found["sharp"]).T
+    sharp, lost = np.quantile(before, WRONGED), np.quantile(before - after, 1 - WRONGED)
+    return Thresholds(*(round(float(figure), 3) for figure in (gained, sharp, max(lost, UNSEEN))))
 
 
 def main(folder: Path) -> None:

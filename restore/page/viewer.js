@@ -3,6 +3,7 @@
 // This file builds and draws; gestures.js adds what mouse, finger and keys do.
 
 const LENS = 150; // side of the lens in CSS pixels
+const LOWEST = 120; // height of the stage of a very flat or small photo, in CSS pixels
 const groups = new Map(); // name -> {view, members}
 
 function words() {
@@ -152,9 +153,9 @@ class PhotoViewer extends HTMLElement {
         ? innerHeight - 64
         : Math.min(innerHeight * (this.panes.length > 1 ? 0.45 : 0.68), 4 * height);
       const across = pane.stage.clientWidth;
-      pane.stage.style.height = `${Math.round(
-        this.isFilling() && this.panes.length === 1 ? room : Math.min(room, (across * height) / width),
-      )}px`;
+      const fitting = Math.max(LOWEST, Math.min(room, (across * height) / width));
+      const filling = this.isFilling() && this.panes.length === 1;
+      pane.stage.style.height = `${Math.round(filling ? room : fitting)}px`;
     }
     for (const pane of this.panes) this.drawPane(pane, view);
     for (const button of this.zooms) {

@@ -14,6 +14,7 @@ THRESHOLDS = Path(__file__).with_name("verdicts.json")
 VERDICTS = {
     "restored": t("verdict_restored"),
     "sharp": t("verdict_sharp"),
+    "smoothed": t("verdict_smoothed"),
     "beyond": t("verdict_beyond"),
 }
 
@@ -33,12 +34,16 @@ class Thresholds:
     nothing to gain."""
     sharp: float
     """Sharpness from which a photo that did not gain as much is called sharp already."""
+    lost: float
+    """Sharpness that a sharp photo loses at most: what loses more had noise or a pattern."""
 
     def verdict(self, before: float, after: float) -> str:
         """One of VERDICTS, by the sharpness of the photo and of its result."""
         if gain(before, after) >= self.gained:
             return "restored"
-        return "sharp" if before >= self.sharp else "beyond"
+        if before < self.sharp:
+            return "beyond"
+        return "sharp" if before - after <= self.lost else "smoothed"
 
 
 @cache

@@ -186,10 +186,17 @@ def scores(
 
 
 def comparable(reference: Upload, photo: Photo) -> np.ndarray | None:
-    """The levels of the clear reference, or None where there is none of the photo's size."""
+    """The levels of the clear reference, or None where there is none of the photo's size.
+
+    What is wrong with it is said as a warning: the photo can be restored all the same.
+    """
     if not reference:
         return None
-    clear = opened(reference)
+    try:
+        clear = opened(reference)
+    except PhotoError as error:
+        gr.Warning(translated(str(error)))
+        return None
     if clear.size == photo.size:
         return clear.levels()
     (width, height), (other_width, other_height) = photo.size, clear.size
