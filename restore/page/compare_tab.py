@@ -24,6 +24,11 @@ SPOT = 96
 """Side of the crop where the models differ most, in pixels."""
 
 
+def in_order(models: list[str]) -> list[str]:
+    """Each once, in the order of MODELS and not in that of the ticks."""
+    return [name for name in MODELS if name in models]
+
+
 def wish(photo: Upload, models: list[str], reference: Upload) -> tuple:
     """What a run is for, to tell it from another of the same visitor."""
     return (photo or {}).get("path"), tuple(models), (reference or {}).get("path")
@@ -89,7 +94,7 @@ def compare_models(
         rows = [row("input", before.levels(), clear, None)]
         yield shown, ranked(rows)
         tell = progress_in_words(progress)
-        for model in (name for name in MODELS if name in models):
+        for model in in_order(models):
             try:
                 result = restored(before, model, tell, unwanted)
             except Stopped:
@@ -126,7 +131,7 @@ def explain(
         with suppress(PhotoError):  # which the comparison has said
             if reference and (there := opened(reference)).size == before.size:
                 clear = there.levels()
-        found = {model: kept(before, model) for model in models}
+        found = {model: kept(before, model) for model in in_order(models)}
         results = {
             model: before.with_colours(result.colours).levels()
             for model, result in found.items()
