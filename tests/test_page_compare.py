@@ -10,9 +10,12 @@ from conftest import EXAMPLES
 from PIL import Image
 from steps import cut_off, give, images, serious, table, wait_for_scores
 
+from restore import load
+from restore.metrics import psnr
 from restore.page import differences
 from restore.page.compare_tab import compare_models, explain, ranked
 from restore.page.results import RUNS
+from restore.photo import decode
 from restore.weights import WeightsError
 
 
@@ -126,6 +129,28 @@ def test_stop_on_a_phone_is_at_hand_and_says_so_and_what_is_ready_stays(visit, c
     page.wait_for_timeout(500)
     assert not note.is_visible(), "nothing ran"
     page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_reference_given_or_taken_away_afterwards_is_scored_at_once(page, cat):
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_text("Have the clear original?").locator("visible=true").click()
+    give(page, "compare-photo", cat.blurred)
+    for name in ("unet-512", "unet-1024", "gan"):
+        page.locator("#compare-models").get_by_label(name).uncheck()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    assert wait_for_scores(page, "compare", "cnn")["cnn"][0] == "–"
+    page.locator("#compare-spot img").nth(1).wait_for()
+    give(page, "compare-reference", cat.clear)
+    blurred, clear = (decode(path).levels() for path in (cat.blurred, cat.clear))
+    expected = f"{psnr(load('cnn').restore(blurred), clear):.2f}"
+    scored = page.locator("#compare-scores [role=gridcell]").filter(has_text=expected).first
+    scored.wait_for()
+    page.locator("#compare-differences img").nth(1).wait_for()
+    page.locator("#compare-reference").get_by_label("Remove Image").click()
+    scored.wait_for(state="detached")
+    assert wait_for_scores(page, "compare", "cnn")["cnn"][0] == "–"
 
 
 @pytest.mark.browser

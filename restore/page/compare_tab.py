@@ -264,8 +264,13 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
     asked = [photo, models, reference]
     at = gr.Number(visible=False)
     dated = "(...given) => [...given.slice(0, -1), Date.now()]"
-    go.click(want, [*asked, at], [note, more], js=dated, preprocess=False, **at_once)
-    run = go.click(
+    # results are kept: another reference costs no more than new scores
+    rescored = gr.Number(visible=False)
+    reference.input(lambda shown: time.time() if shown else gr.skip(), grid, rescored, **at_once)
+    goes = [go.click, rescored.change]
+    gr.on(goes, want, [*asked, at], [note, more], js=dated, preprocess=False, **at_once)
+    run = gr.on(
+        goes,
         compare_models,
         asked,
         [grid, table],
