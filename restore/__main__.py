@@ -75,7 +75,7 @@ def run(
     if report and world > 1:
         report = report.with_stem(f"{report.stem}-{rank}")
     if reference and not reference.is_dir():
-        _stop(f"There is no folder {reference}. Name the folder that the clear photos are in.")
+        _stop(f"{reference} is not a folder. Name the one that the clear photos are in.")
     try:
         jobs = find_jobs(photos, out, reference)
         if not jobs:
@@ -143,6 +143,8 @@ def run(
     if stopped:
         errors.print("Stopped. The same command goes on where it was stopped.")
         raise typer.Exit(130)
+    # a launcher takes it for the death of a process, and ends the others in mid-work
+    failed = failed and world == 1
     raise typer.Exit(1 if failed or unreported else 0)
 
 

@@ -185,6 +185,7 @@ def test_processes_share_a_folder_and_one_may_die(tmp_path):
     small = decode(EXAMPLES / "cat-study.png").to_image().crop((0, 0, 128, 128))
     for i in range(12):
         small.save(photos / f"{i}.png")
+    (photos / "broken.png").write_text("no photo")  # must not end the others' work
 
     def rank(number: int, name: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "restore", "run", photos, "--out", out, *FAST]
@@ -242,8 +243,8 @@ def test_a_claim_whose_owner_died_before_it_wrote_its_name_is_taken_over(tmp_pat
         (["nowhere.png", "--weights", "/nowhere"], "Name a folder or a Hub repo"),
         (["nowhere.png", "--device", "cuda:9"], "is not one of"),
         (["nowhere.png", "--model", "magic"], "is not one of"),
-        (["nowhere.png", "--reference", "/nowhere"], "There is no folder /nowhere"),
-        (["nowhere.png", "--reference", __file__], "Name the folder that the clear photos are in"),
+        (["nowhere.png", "--reference", "/nowhere"], "/nowhere is not a folder"),
+        (["nowhere.png", "--reference", __file__], "Name the one that the clear photos are in"),
         (["nowhere.png", "--out", __file__], "is a file, not a folder"),
         (["nowhere.png", "--report", f"{__file__}/report.csv"], "is a file, not a folder"),
         (["nowhere.png", "--report", "report.txt"], "must end in .csv or .json"),

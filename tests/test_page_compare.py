@@ -155,6 +155,27 @@ def test_a_reference_given_or_taken_away_afterwards_is_scored_at_once(page, cat)
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_another_photo_ends_the_comparison_of_the_last(page, cat, tmp_path):
+    page.get_by_role("tab", name="Compare").click()
+    path = tmp_path / "large.png"
+    Image.open(cat.blurred).resize((2404, 1600)).save(path)
+    give(page, "compare-photo", path)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.locator(".status").get_by_text("left").locator("visible=true").wait_for()
+    page.locator("#compare-photo").get_by_label("Remove Image").click()
+    page.locator("#compare-results img").first.wait_for(state="detached")
+    give(page, "compare-photo", cat.blurred)
+    for name in ("unet-512", "unet-1024", "gan"):
+        page.locator("#compare-models").get_by_label(name).uncheck()
+    page.wait_for_timeout(3000)
+    assert page.locator("#compare-results img").count() == 0
+    page.get_by_role("button", name="Compare", exact=True).click()
+    assert set(wait_for_scores(page, "compare", "cnn")) == {"input", "cnn"}
+    assert "large" not in page.locator("#compare-results img").first.get_attribute("src")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_a_reference_goes_with_its_photo(page, cat):
     page.get_by_role("tab", name="Compare").click()
     page.get_by_text("Have the clear original?").locator("visible=true").click()

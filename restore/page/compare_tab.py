@@ -209,6 +209,13 @@ def stop_run(at: float, request: gr.Request) -> str:
     return t("restore_stopped") if RUNS.stop(request, "compare", at) else gr.skip()
 
 
+def forget(
+    photo: Upload, models: list[str], reference: Upload, at: float, request: gr.Request
+) -> tuple:
+    """What is shown, and what may still run, is of another photo."""
+    return None, None, *want(photo, models, reference, at, request)
+
+
 def carried(photo: Upload, reference: Upload, here: Upload) -> tuple:
     """The photo of the tab Restore and its reference, where Compare has none of its own."""
     if here or not photo:
@@ -291,9 +298,10 @@ def compare_tab(work: dict, tab: gr.Tab, other: tuple[gr.Image, gr.Image]) -> No
     stop.click(stop_run, at, note, js="() => Date.now()", **at_once)
     photo.clear(lambda: None, None, reference, **at_once)
     photo.change(
-        lambda: (None, None, "", gr.Column(visible=False)),
-        None,
+        forget,
+        [*asked, at],
         [grid, table, note, more],
-        queue=False,
-        **private,
+        js=dated,
+        preprocess=False,
+        **at_once,
     )

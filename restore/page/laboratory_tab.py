@@ -86,6 +86,12 @@ def want_curves(at: float, request: gr.Request) -> None:
     RUNS.want(request, "curves", "curves", at)
 
 
+def forget_curves(at: float, request: gr.Request) -> tuple:
+    """They are of another photo or setting."""
+    RUNS.stop(request, "curves", at)
+    return gr.LinePlot(visible=False), gr.Markdown(visible=False)
+
+
 def stop_run(view: GalleryData | None, table: DataFrame, at: float, request: gr.Request) -> tuple:
     """What was not finished is not left there as if it still ran."""
     RUNS.stop(request, "curves", at)
@@ -98,6 +104,12 @@ def stop_run(view: GalleryData | None, table: DataFrame, at: float, request: gr.
     first, _, last = view.root
     whole = [(one.image.path, one.caption) for one in (first, last)]
     return whole, table.iloc[:1], t("restore_stopped")
+
+
+def put_right(kind: str, strength, angle, seed, model: str) -> tuple:
+    """The setting that is shown, which may not be what stands in the fields; room for a link."""
+    setting = Setting(kind, strength, angle, seed, model).nearest()
+    return setting.strength, setting.angle, setting.seed, gr.Textbox(visible=True)
 
 
 def chosen(event: gr.SelectData) -> Path:
@@ -218,30 +230,16 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     curve = draw.click(want_curves, **now, **at_once).then(
         gain_curves, [clear, kind, angle, seed], plot, show_progress_on=progress, **private, **work
     )
-    seed.blur(whole_seed, seed, seed, **at_once)
+    gr.on([seed.blur, seed.submit], whole_seed, seed, seed, **at_once)
     others = [clear.input, examples.select, kind.input, angle.input, seed.input]
-    gr.on(others, None, cancels=curve, **private)  # what is drawn is of another setting
-    gr.on(
-        others,
-        lambda: (gr.LinePlot(visible=False), gr.Markdown(visible=False)),
-        None,
-        [plot, words],
-        trigger_mode="always_last",
-        **at_once,
-    )
-    gr.on(
-        [*others, strength.input],
-        lambda: gr.File(visible=False),
-        None,
-        file,
-        trigger_mode="always_last",
-        **at_once,
-    )
+    gr.on(others, forget_curves, outputs=[plot, words], **now, **at_once)
+    gr.on([*others, strength.input], lambda: gr.File(visible=False), None, file, **at_once)
     plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
     stop.click(None, cancels=[run, rerun, curve, distorting], **private)
     stop.click(stop_run, [view, table, at], [view, table, status], js=DATED, **at_once)
-    link.click(None, values, address, js=COPY_LINK, **private)
-    link.click(lambda: gr.Textbox(visible=True), None, address, **at_once)
+    link.click(put_right, values, [*values[1:4], address], **at_once).then(
+        None, values, address, js=COPY_LINK, **private
+    )
     examples.select(chosen, None, clear, **at_once)
     examples.select(None, js="() => { document.querySelector('#clear').scrollIntoView() }")
     page.load(open_link, None, [tabs, clear, *values], show_progress="hidden", **private)
