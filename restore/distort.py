@@ -263,13 +263,18 @@ SEEDS = 2**31
 """Seeds run from 0 to one less than this."""
 
 
-def check_setting(kind: str, strength: float, seed: int = 0, angle: float | None = None) -> None:
-    """Raises ValueError, in a sentence fit for a visitor, for a setting that `distort` refuses."""
+def find(kind: str) -> Distortion:
+    """The distortion of that name. Raises ValueError, in a sentence fit for a visitor."""
     if kind not in DISTORTIONS:
         raise ValueError(
             f"There is no distortion {kind!r}. Choose one of: {', '.join(DISTORTIONS)}."
         )
-    spec = DISTORTIONS[kind]
+    return DISTORTIONS[kind]
+
+
+def check_setting(kind: str, strength: float, seed: int = 0, angle: float | None = None) -> None:
+    """Raises ValueError, in a sentence fit for a visitor, for a setting that `distort` refuses."""
+    spec = find(kind)
     if strength is None or not spec.low <= strength <= spec.high:
         given = "none was given" if strength is None else f"{strength:g} is outside"
         raise ValueError(

@@ -265,10 +265,11 @@ def test_nnpack_computes_the_same(name, shape, count, several, monkeypatch):
     assert bool(calls) == (shape[-1] > 64), "small pictures are faster without"
 
 
-@pytest.mark.parametrize(("precision", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-3)])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @names
-def test_onednn_computes_the_same(name, precision, rounding, monkeypatch):
+def test_onednn_computes_the_same_to_the_last_bit(name, precision, several, monkeypatch):
     """Also in batches of which it takes only a part at a time, and where it is not the fastest."""
+    torch.set_num_threads(2)  # on one core torch orders its sums in another way
     cpu = torch.device("cpu")
     if not torch.cpu.get_capabilities().get("avx512_f") and precision == torch.bfloat16:
         pytest.skip("oneDNN has no bf16 for this processor")
@@ -280,7 +281,7 @@ def test_onednn_computes_the_same(name, precision, rounding, monkeypatch):
     monkeypatch.setattr("restore.engine.onednn_wins", lambda device: False)
     plain = Engine(load_model(name), cpu, precision)
     assert not any(isinstance(m, torch.nn.Conv2d) for m in fused.model.modules())
-    assert (fused(x) - plain(x)).abs().max() < rounding
+    assert torch.equal(fused(x), plain(x))
 
 
 def test_a_watched_run_ends_before_the_next_convolution():

@@ -14,10 +14,10 @@ from ..photo import Photo, PhotoError
 from .differences import coloured, most_different, scale_for, signed
 from .parts import came_along, headed, picture, progress_line, score_table
 from .restoring import progress_in_words, written
-from .results import RUNS, Stopped, kept, restored, time_words
+from .results import RUNS, Stopped, kept, time_words, tried
 from .texts import t, translated
 from .viewer import SideBySide
-from .work import Upload, comparable, opened, scores, sentence_of, sentences, stem
+from .work import Upload, comparable, opened, scores, sentences, stem
 
 COLUMNS = ["Model", "PSNR", "SSIM", "Gain", "Sharpness", "Seconds"]
 SPOT = 96
@@ -96,13 +96,10 @@ def compare_models(
         tell = progress_in_words(progress)
         for model in in_order(models):
             try:
-                result = restored(before, model, tell, unwanted)
+                result = tried(before, model, tell, unwanted)
             except Stopped:
                 return
-            except (ValueError, gr.Error):  # the server ends, or ZeroGPU has none left
-                raise
-            except Exception as error:  # of this model: the others may do
-                gr.Warning(f"{model}: {translated(sentence_of(error))}")
+            if result is None:
                 rows.append([model, *[translated("failed")] * (len(COLUMNS) - 1)])
             else:
                 after = before.with_colours(result.colours)

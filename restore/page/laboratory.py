@@ -14,16 +14,16 @@ from pandas import DataFrame
 from PIL import Image
 
 from .. import MODELS
-from ..distort import DISTORTIONS, check_setting, distort, draw_kernel
+from ..distort import DISTORTIONS, check_setting, distort, draw_kernel, find
 from ..metrics import psnr
 from ..models import count_parameters
 from ..photo import Photo
 from .parts import SCORES, colours, headed
 from .restoring import preview, progress_in_words, written
-from .results import RUNS, Stopped, kept, meanwhile, restored, time_words
+from .results import RUNS, Stopped, kept, meanwhile, restored, time_words, tried
 from .setting import Setting
 from .texts import t, translated
-from .work import LOADED, PACE, Upload, opened, scores, sentence_of, sentences, stem
+from .work import LOADED, PACE, Upload, opened, scores, sentences, stem
 
 SIDE = 512
 """Longer side of the photo that the laboratory works on, in pixels: two cores keep up with it."""
@@ -172,18 +172,15 @@ def gain_curves(
             progress(done / len(jobs), translated(f"measuring {model}, {left} left"))
             soft = distorted(clear, kind, strength, seed, angle)
             try:
-                after = restored(Photo(soft), model, unwanted=unwanted).colours
+                result = tried(Photo(soft), model, unwanted=unwanted)
             except Stopped:
                 return
-            except (ValueError, gr.Error):  # the server ends, or ZeroGPU has none left
-                raise
-            except Exception as error:  # of this model: the others may do
-                gr.Warning(f"{model}: {translated(sentence_of(error))}")
+            if result is None:
                 failed.add(model)
                 continue
             before = psnr(soft, clear)
             if before < UNSEEN:
-                points.append((model, strength, round(psnr(after, clear) - before, 3)))
+                points.append((model, strength, round(psnr(result.colours, clear) - before, 3)))
             yield curves(points, DISTORTIONS[kind].unit)
 
 
@@ -196,8 +193,7 @@ def time_left(models: list[str]) -> str:
 
 def ladder(kind: str) -> list[float]:
     """Strengths from the lowest to the highest; the study's blur comes in whole times."""
-    check_setting(kind, DISTORTIONS[kind].default if kind in DISTORTIONS else 0)
-    spec = DISTORTIONS[kind]
+    spec = find(kind)
     count = int(spec.high - spec.low) + 1 if kind == "study" else STRENGTHS
     return [round(float(strength), 1) for strength in np.linspace(spec.low, spec.high, count)]
 

@@ -18,7 +18,8 @@ from ..photo import Photo
 from ..restorer import Scale
 from ..working_size import choose_scale
 from .kept import Kept, Restored
-from .work import LOADED, PACE, fingerprint, restorer, sentences
+from .texts import translated
+from .work import LOADED, PACE, fingerprint, restorer, sentence_of, sentences
 
 try:
     import spaces
@@ -198,6 +199,22 @@ def restored(
     result = Restored(after.colours, work.seconds, scale)
     KEPT.keep(key, result)
     return result
+
+
+def tried(
+    photo: Photo,
+    name: str,
+    progress: Callable[[float, str], None] = lambda share, text: None,
+    unwanted: Callable[[], bool] = lambda: False,
+) -> Restored | None:
+    """As `restored`, but what fails in this model alone is a warning, and None: others may do."""
+    try:
+        return restored(photo, name, progress, unwanted)
+    except (Stopped, ValueError, gr.Error):  # nobody waits, the server ends, ZeroGPU has none left
+        raise
+    except Exception as error:
+        gr.Warning(f"{name}: {translated(sentence_of(error))}")
+        return None
 
 
 def loaded(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from .. import MODELS
-from ..distort import DISTORTIONS, SEEDS, check_setting
+from ..distort import DISTORTIONS, SEEDS, check_setting, find
 from .parts import DEFAULT_MODEL
 
 
@@ -24,8 +24,7 @@ class Setting:
         They put themselves right in the same way when they are left. Raises ValueError for a kind
         that there is not.
         """
-        check_setting(self.kind, DISTORTIONS[self.kind].default if self.kind in DISTORTIONS else 0)
-        spec = DISTORTIONS[self.kind]
+        spec = find(self.kind)
         strength = between(spec.low, self.strength, spec.high)
         strength = round(strength) if self.kind == "study" else strength
         return replace(
