@@ -16,7 +16,7 @@ from . import MODELS, load
 from .engine import DeviceError, choose_device
 from .models import count_parameters
 from .weights import WeightsError, locate, measured
-from .working_size import PERCENT
+from .working_size import WAYS
 
 if TYPE_CHECKING:
     from .batch import Row
@@ -36,7 +36,7 @@ class Device(StrEnum):
     mps = "mps"
 
 
-WorkingSize = StrEnum("WorkingSize", {size: size for size in PERCENT})
+WorkingSize = StrEnum("WorkingSize", {size: size for size in WAYS})
 
 
 @app.command()
@@ -47,7 +47,8 @@ def run(
     weights: Weights = None,
     device: Annotated[Device, typer.Option(help="Where it runs.")] = Device.auto,
     scale: Annotated[
-        WorkingSize, typer.Option(help="Working size in per cent; smaller for wide blur.")
+        WorkingSize,
+        typer.Option(help="Working size in per cent, smaller for wide blur; or shake."),
     ] = WorkingSize["auto"],
     reference: Annotated[
         Path | None, typer.Option(help="Folder with the clear photos, under the same names.")
@@ -91,7 +92,7 @@ def run(
         restorer,
         metadata,
         overwrite,
-        PERCENT[scale.value],
+        WAYS[scale.value],
         score=report is not None,
         rank=rank,
         world=world,
@@ -166,7 +167,7 @@ def _line(row: "Row") -> str:
         replaces = " (--overwrite replaces it)" if row.status == "skipped" else ""
         return f"{row.photo}: {row.message}{replaces}"
     line = f"{row.photo} -> {row.result}"
-    if row.scale != 1:
+    if row.scale not in (1, "shake"):
         line += f"  at {row.scale:.0%}"
     if row.psnr_before is not None:
         line += f"  PSNR {row.psnr_before:.2f} -> {row.psnr_after:.2f} dB"

@@ -15,8 +15,8 @@ import numpy as np
 
 from .claims import Claims
 from .photo import SUFFIXES, Metadata, Photo, PhotoError, decode, encode
-from .restorer import Restorer, Scale
-from .working_size import choose_scale
+from .restorer import Restorer
+from .working_size import Scale, choose_scale
 
 AHEAD = 2
 """So many photos are read before they are needed, and wait to be written, at most."""
@@ -49,7 +49,8 @@ class Row:
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
-    scale: float | None = None
+    scale: float | str | None = None
+    """The working size, or "shake"."""
     sharpness_before: float | None = None
     sharpness_after: float | None = None
     psnr_before: float | None = None
@@ -195,7 +196,7 @@ class Batch:
 
     def _restore(
         self, job: Job, photo: Photo, progress: Callable[[float], None]
-    ) -> tuple[Photo, float, float] | Row:
+    ) -> tuple[Photo, Scale, float] | Row:
         """The restored photo, the scale and the seconds, or a row that says why not."""
         start = time.perf_counter()
         try:
@@ -210,13 +211,13 @@ class Batch:
         return restored, scale, seconds
 
     def _write(
-        self, job: Job, photo: Photo, restored: Photo, scale: float, seconds: float, claims: Claims
+        self, job: Job, photo: Photo, restored: Photo, scale: Scale, seconds: float, claims: Claims
     ) -> Row:
         """In a thread: encode, measure, give the claim back."""
         try:
             encode(restored, job.target, self.metadata, self.overwrite)
             row = replace(
-                Row.of(job, "restored", " ".join(photo.notes)),
+                Row.of(job, "restored", " ".join(restored.notes)),
                 width=photo.size[0],
                 height=photo.size[1],
                 seconds=round(seconds, 3),

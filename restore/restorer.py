@@ -1,7 +1,7 @@
 """From photo to photo: tiles, working size, and every conversion between photo and tensor."""
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from . import tiling
 from .engine import Engine, choose_device, free_memory, is_out_of_memory
 from .models import MODELS
 from .photo import Photo
+from .shake import steady
 from .weights import load_model
-from .working_size import PERCENT, choose_scale, enlarge, shrink
+from .working_size import WAYS, Scale, choose_scale, enlarge, shrink
 
 LARGEST_TILE = 2304**2
 """What a tile reads at most, in pixels; beyond it more memory is of little use."""
@@ -23,8 +24,8 @@ SHARE = 0.6
 TILE_BYTES = 1_800_000_000
 """A tile on the CPU takes no more, so that 48 megapixels are restored within 3 GB."""
 QUIET: Callable[[float], None] = lambda share: None  # noqa: E731
-
-Scale = Literal["auto"] | float
+STEADIED = "Camera shake was found and taken out."
+NOT_STEADIED = "No camera shake was found that explains this photo: it is restored as by auto."
 
 
 class Restorer:
@@ -67,10 +68,13 @@ class Restorer:
         `progress` is called with the share done, 0 to 1; what it raises ends the work and comes
         through. `scale` is the working size: at 0.5 or 0.25 the network sees the photo so much
         smaller and corrects what is visible there, which helps where the blur is wider than it can
-        see; "auto" takes what `choose_scale` says. Raises TypeError, ValueError or MemoryError.
+        see; "auto" takes what `choose_scale` says. "shake" does as "auto" and then looks for camera
+        shake, one blur over the whole photo: where that explains the photo better, the result is
+        without it, and the network has no part in it; a `Photo` says so in its notes. Raises
+        TypeError, ValueError or MemoryError.
         """
-        if scale not in PERCENT.values():
-            raise ValueError(f'The scale is "auto", 1, 0.5 or 0.25, not {scale!r}.')
+        if scale not in WAYS.values():
+            raise ValueError(f'The scale is "auto", 1, 0.5, 0.25 or "shake", not {scale!r}.')
         if isinstance(photo, Photo):
             return self._restore_photo(photo, progress, scale)
         if isinstance(photo, Image.Image):
@@ -85,17 +89,17 @@ class Restorer:
         if photo.shape[2:] == (4,):
             whole = self._restore_photo(Photo(photo[..., :3], photo[..., 3]), progress, scale)
             return np.dstack([whole.colours, whole.alpha])
-        return self._restore_pixels(photo, progress, scale)
+        return self._restore_pixels(photo, progress, scale)[0]
 
     def _restore_photo(
         self, photo: Photo, progress: Callable[[float], None], scale: Scale
     ) -> Photo:
         """Alpha stays as it is, and so do the colours that it hides."""
-        restored = self._restore_pixels(photo.opaque_colours(), progress, scale)
+        restored, notes = self._restore_pixels(photo.opaque_colours(), progress, scale)
         if photo.alpha is not None:
             hidden = photo.alpha == 0
             restored[hidden] = photo.colours[hidden]
-        return photo.with_colours(restored)
+        return replace(photo.with_colours(restored), notes=(*photo.notes, *notes))
 
     def _restore_image(
         self, image: Image.Image, progress: Callable[[float], None], scale: Scale
@@ -110,14 +114,19 @@ class Restorer:
 
     def _restore_pixels(
         self, pixels: np.ndarray, progress: Callable[[float], None], scale: Scale
-    ) -> np.ndarray:
-        """uint8 or uint16 [H, W] or [H, W, 3] -> the same."""
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """uint8 or uint16 [H, W] or [H, W, 3] -> the same, and what there is to say of it."""
+        if scale == "shake":
+            restored, _ = self._restore_pixels(pixels, lambda share: progress(share / 2), "auto")
+            found = steady(pixels, restored, lambda share: progress((1 + share) / 2))
+            progress(1.0)
+            return (restored, (NOT_STEADIED,)) if found is None else (found, (STEADIED,))
         scale = choose_scale(pixels) if scale == "auto" else scale
         if scale < 1:
             small = shrink(pixels, scale)
             restored = self._restore_full(small, progress)
-            return enlarge(pixels, small, restored)
-        return self._restore_full(pixels, progress)
+            return enlarge(pixels, small, restored), ()
+        return self._restore_full(pixels, progress), ()
 
     def _restore_full(self, pixels: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
         """At full size, with tiles as large as memory allows."""

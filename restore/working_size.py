@@ -10,8 +10,10 @@ HALF, QUARTER = 0.39, 0.285
 size. Chosen on validation photos with Gaussians of 1 to 7, disks of 2 to 10, motion of 5 to 41 px,
 noise and JPEG, for the highest PSNR of unet-512; `python -m train scales` measures them on others.
 """
-PERCENT: dict[str, Literal["auto"] | float] = {"auto": "auto", "100": 1.0, "50": 0.5, "25": 0.25}
-"""The working sizes there are, as a person names them and as `Restorer.restore` takes them."""
+Scale = Literal["auto", "shake"] | float
+WAYS: dict[str, Scale] = {"auto": "auto", "100": 1.0, "50": 0.5, "25": 0.25, "shake": "shake"}
+"""The ways to go about a photo, as a person names them and as `Restorer.restore` takes them: at a
+working size, or by taking camera shake out first."""
 JUDGED = 1024
 """The blur is judged on the central square of at most this side, in pixels."""
 SMALLEST = 64

@@ -35,7 +35,7 @@ from restore.distort import DISTORTIONS, distort  # noqa: E402
 from restore.page import build  # noqa: E402
 from restore.page.guard import RefusedError, check_call  # noqa: E402
 from restore.page.serve import launch  # noqa: E402
-from restore.working_size import PERCENT  # noqa: E402
+from restore.working_size import WAYS  # noqa: E402
 
 EVERY = 5
 """One call of the page for so many inputs of the other sorts, which take less time."""
@@ -75,7 +75,7 @@ page_calls = st.one_of(
     st.tuples(st.just("restore"), st.tuples(any_photo)),
     st.tuples(
         st.just("restore"),
-        st.tuples(any_photo, any_model, any_photo, st.sampled_from([*PERCENT]) | json_values),
+        st.tuples(any_photo, any_model, any_photo, st.sampled_from([*WAYS]) | json_values),
     ),
     st.tuples(
         st.just("compare"),

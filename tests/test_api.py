@@ -11,7 +11,7 @@ from steps import alike
 from restore import MODELS, load
 from restore.page.guard import WRONG_CALL
 from restore.photo import decode
-from restore.working_size import PERCENT
+from restore.working_size import WAYS
 
 pytestmark = pytest.mark.slow
 BLURRED, CLEAR = str(EXAMPLES / "cat-study.png"), str(EXAMPLES / "cat.jpg")
@@ -55,7 +55,7 @@ def test_the_working_size_is_the_callers_or_chosen(client, cat, tmp_path):
         image.filter(ImageFilter.GaussianBlur(9)).save(tmp_path / "wide.png")
     photo, restorer = picture(str(tmp_path / "wide.png")), load("gan")
     results = {}
-    for percent, scale in PERCENT.items():
+    for percent, scale in WAYS.items():
         *_, download = client.predict(
             handle_file(tmp_path / "wide.png"), "gan", None, percent, api_name="/restore"
         )

@@ -51,7 +51,7 @@ def test_figures_of_other_weights_are_no_table(tmp_path):
     (tmp_path / "cnn").mkdir()
     shutil.copy(BUNDLED / "cnn" / "config.json", tmp_path / "cnn")
     with pytest.raises(report.ReportError, match="train scales"):
-        report._scales(tmp_path)
+        report.TABLES["scales"](tmp_path)
 
 
 def test_without_photos_it_says_so(tmp_path):

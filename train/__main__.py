@@ -200,6 +200,24 @@ def scales(
 
 
 @app.command()
+def shake(
+    photos: Annotated[list[Path], typer.Option(help="Clear photos; repeatable.")],
+    levin: Annotated[Path, typer.Option(help="Levin09.mat, the kernels of camera shake.")],
+    model: Annotated[str, typer.Option(help="Which model.")] = "unet-512",
+    limit: Annotated[int | None, typer.Option(help="Only so many photos, evenly spread.")] = None,
+    out: Annotated[Path, typer.Option(help="JSON file.")] = Path("weights/shake.json"),
+) -> None:
+    """Measure what taking camera shake out brings, where there is shake and where there is none."""
+    from .shake import shake as run
+    from .suites import EvaluationError
+
+    try:
+        run(model, photos, levin, out, limit)
+    except EvaluationError as error:
+        _stop(str(error))
+
+
+@app.command()
 def report(
     weights: Annotated[Path, typer.Option(help="Folder of weights.")] = Path("weights"),
 ) -> None:

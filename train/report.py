@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from rich.table import Table
 
@@ -15,7 +16,7 @@ from restore.bench import tables
 from restore.models import MODELS, PatchGAN, count_parameters
 from restore.weights import locate, measured, read_config
 
-from . import ablations, scales
+from . import ablations, scales, shake
 from .evaluate import CAP, OPPONENTS, OPPONENTS_FILE, read_figures
 from .suites import SUITES
 
@@ -172,13 +173,15 @@ def _ablations(weights: Path) -> list[list[str]]:
     return _lines(ablations.table(rows))
 
 
-def _scales(weights: Path) -> list[list[str]]:
-    path = weights / "scales.json"
+def _ways(what: ModuleType, weights: Path) -> list[list[str]]:
+    """The table of `train scales` or `train shake`."""
+    name = what.__name__.split(".")[-1]
+    path = weights / f"{name}.json"
     found = read_figures(path)
     model = found.get("model")
     if not model or found["sha256"] != read_config(locate(model, str(weights)))["sha256"]:
-        raise ReportError(f"{path} has no figures of these weights: run python -m train scales.")
-    return _lines(scales.table(found["rows"]))
+        raise ReportError(f"{path} has no figures of these weights: run python -m train {name}.")
+    return _lines(what.table(found["rows"]))
 
 
 def _lines(table: Table) -> list[list[str]]:
@@ -192,7 +195,8 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "suites": _suites,
     "study": _study,
     "ablations": _ablations,
-    "scales": _scales,
+    "scales": partial(_ways, scales),
+    "shake": partial(_ways, shake),
     "candidates": _candidates,
     "speed-start": partial(_speed, 0),
     "speed-small": partial(_speed, 1),

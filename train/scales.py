@@ -12,7 +12,7 @@ from tqdm import tqdm
 from restore import Restorer, load
 from restore.metrics import psnr
 from restore.weights import BUNDLED, locate, read_config
-from restore.working_size import PERCENT, choose_scale
+from restore.working_size import WAYS, choose_scale
 
 from .evaluate import write_json
 from .suites import Job, Suite, disk, gaussian, motion, one_kind_of_error, plan
@@ -24,7 +24,7 @@ BLURS = (
     *(Suite(f"disk of radius {r}", "", disk(r), NOISE) for r in (3, 4, 6, 8)),
     *(Suite(f"straight motion of {n} px", "", motion(n, n), NOISE) for n in (9, 21, 31)),
 )
-SIZES = {size: scale for size, scale in PERCENT.items() if size != "auto"}
+SIZES = {size: scale for size, scale in WAYS.items() if isinstance(scale, float)}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from cachetools import TTLCache
 
+from ..working_size import Scale
 from .guard import upload_folder
 
 BYTES, FILES, LIFETIME = 1 << 30, 256, 3600
@@ -30,7 +31,9 @@ class Restored:
 
     colours: np.ndarray
     seconds: float
-    scale: float = 1.0
+    scale: Scale = 1.0
+    notes: tuple[str, ...] = ()
+    """What there is to say of it beside what the photo's own notes say."""
 
 
 class _Filed:
@@ -39,7 +42,7 @@ class _Filed:
     def __init__(self, result: Restored) -> None:
         """Raises OSError where the disk has no room."""
         colours = np.ascontiguousarray(result.colours)
-        self._rest = result.seconds, result.scale
+        self._rest = result.seconds, result.scale, result.notes
         self._kind = {"dtype": colours.dtype, "shape": colours.shape}
         self.nbytes = colours.nbytes
         self._file = tempfile.TemporaryFile(dir=upload_folder())  # noqa: SIM115, it stays open

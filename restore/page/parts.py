@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import gradio as gr
 
 from .. import MODELS
-from ..working_size import PERCENT
+from ..working_size import WAYS
 from .texts import about, t, translated
 
 DEFAULT_MODEL = "unet-512"
@@ -48,9 +48,10 @@ def pick_model(**options) -> gr.Radio:
 
 
 def pick_scale(where: str) -> gr.Radio:
-    """The working size; its values are the keys of `restore.working_size.PERCENT`."""
+    """The way to go about the photo; its values are the keys of `restore.working_size.WAYS`."""
+    words = {"auto": t("scale_auto"), "shake": t("scale_shake")}
     return gr.Radio(
-        [(t("scale_auto"), "auto"), *((f"{size} %", size) for size in PERCENT if size != "auto")],
+        [(words.get(way, f"{way} %"), way) for way in WAYS],
         value="auto",
         label=t("scale"),
         show_label=False,

@@ -98,7 +98,7 @@ def steps(
         file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
         file.parent.mkdir()
         download = gr.DownloadButton(value=written(after, file), interactive=True)
-        notes = "\n\n".join(map(translated, before.notes))
+        notes = "\n\n".join(map(translated, (*before.notes, *result.notes)))
         if size == "auto" and result.scale < 1:
             notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
         sharp = [sharpness_of(one.levels()) for one in (before, after)]
@@ -141,6 +141,7 @@ def restore_photo(
         model: unet-512 is the usual one, unet-1024 better and slower; cnn and gan are baselines.
         reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
         scale: the working size in per cent, 100, 50 or 25, or auto; smaller for wider blur.
+            Or shake, which takes out one blur over the whole photo, if there is one.
 
     Returns:
         the pair (before, after) as PNG

@@ -15,8 +15,7 @@ import gradio as gr
 import numpy as np
 
 from ..photo import Photo
-from ..restorer import Scale
-from ..working_size import choose_scale
+from ..working_size import Scale, choose_scale
 from .kept import Kept, Restored
 from .texts import translated
 from .work import LOADED, PACE, fingerprint, restorer, sentence_of, sentences
@@ -138,11 +137,11 @@ KEPT = Kept()
 _one_at_a_time = threading.Lock()
 
 
-def _chosen(photo: Photo, scale: Scale) -> float:
+def _chosen(photo: Photo, scale: Scale) -> Scale:
     return choose_scale(photo.opaque_colours()) if scale == "auto" else scale
 
 
-def _key(photo: Photo, name: str, scale: float) -> tuple:
+def _key(photo: Photo, name: str, scale: Scale) -> tuple:
     digest = hashlib.sha256(f"{photo.colours.shape} {photo.colours.dtype}".encode())
     for values in (photo.colours, photo.alpha):
         if values is not None:
@@ -156,7 +155,7 @@ def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
 
 
 @on_gpu
-def _restore(photo: Photo, name: str, scale: float) -> Photo:
+def _restore(photo: Photo, name: str, scale: Scale) -> Photo:
     with sentences():  # of other exceptions ZeroGPU hands over nothing but the type
         return restorer(name).restore(photo, scale=scale)
 
@@ -164,7 +163,7 @@ def _restore(photo: Photo, name: str, scale: float) -> Photo:
 def _restore_watched(
     photo: Photo,
     name: str,
-    scale: float,
+    scale: Scale,
     report: Callable[[float], None],
     check: Callable[[], None],
 ) -> Photo:
@@ -196,7 +195,7 @@ def restored(
         return found
     work = _Work(photo, name, scale, unwanted)
     after = _awaited(work.run, lambda: progress(*work.standing()), unwanted)
-    result = Restored(after.colours, work.seconds, scale)
+    result = Restored(after.colours, work.seconds, scale, after.notes[len(photo.notes) :])
     KEPT.keep(key, result)
     return result
 
@@ -257,7 +256,7 @@ def _awaited(
 class _Work:
     """One run of a model, and how far it is."""
 
-    def __init__(self, photo: Photo, name: str, scale: float, unwanted: Callable[[], bool]):
+    def __init__(self, photo: Photo, name: str, scale: Scale, unwanted: Callable[[], bool]):
         self.photo, self.name, self.scale, self.unwanted = photo, name, scale, unwanted
         self.started = self.seconds = 0.0
         self._share, self._share_at = 0.0, 0.0
@@ -268,12 +267,14 @@ class _Work:
             self.started = time.perf_counter()
             result = _restore_watched(self.photo, self.name, self.scale, self._report, self._check)
             self.seconds = time.perf_counter() - self.started
-            PACE[self.name] = self._pixels() / self.seconds
+            if self.scale != "shake":
+                PACE[self.name] = self._pixels() / self.seconds
             return result
 
     def _pixels(self) -> float:
         """How many the network sees."""
-        return self.photo.size[0] * self.photo.size[1] * self.scale**2
+        scale = 1.0 if self.scale == "shake" else self.scale
+        return self.photo.size[0] * self.photo.size[1] * scale**2
 
     def _check(self) -> None:
         _expect_open()

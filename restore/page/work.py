@@ -18,9 +18,8 @@ from .. import MODELS, Restorer, load
 from ..engine import DeviceError, is_out_of_memory
 from ..metrics import BAND, SMALLEST, psnr, sharpness, ssim
 from ..photo import SUFFIXES, Photo, PhotoError, decode
-from ..restorer import Scale
 from ..weights import WeightsError, is_local, locate, read_config
-from ..working_size import PERCENT
+from ..working_size import WAYS, Scale
 from .guard import DISK_FULL, origin
 from .texts import translated
 
@@ -124,10 +123,10 @@ def sentences() -> Iterator[None]:
 
 def working_size(percent: str) -> Scale:
     """As `Restorer.restore` takes it. Raises ValueError for what is not offered."""
-    if percent not in PERCENT:
-        sizes = ", ".join(PERCENT)
+    if percent not in WAYS:
+        sizes = ", ".join(WAYS)
         raise ValueError(f"There is no working size {percent!r}. Choose one of: {sizes}.")
-    return PERCENT[percent]
+    return WAYS[percent]
 
 
 def opened(upload: Upload) -> Photo:

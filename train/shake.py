@@ -1,0 +1,95 @@
+"""What taking camera shake out brings, where there is shake and where there is none."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Column, Table
+from torch import Tensor
+from tqdm import tqdm
+
+from restore import Restorer, load
+from restore.metrics import psnr
+from restore.photo import Photo
+from restore.restorer import STEADIED
+from restore.weights import BUNDLED, locate, read_config
+
+from .evaluate import write_json
+from .scales import NOISE
+from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan
+
+
+def _shaken(index: int, _: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
+    """Levin's kernels, their centre of mass in the middle.
+
+    Four of the eight are up to 4 px off it, which moves the whole photo: nobody who has only the
+    photo can tell, and its PSNR would be that of the move.
+    """
+    kernel = levin[index % len(levin)]
+    axis = torch.arange(kernel.shape[-1]) - kernel.shape[-1] // 2
+    moves = [-round(float((kernel[0].sum(d) * axis).sum())) for d in (1, 0)]
+    return kernel.roll(moves, (1, 2))
+
+
+BLURS = (
+    *(Suite(f"straight motion of {n} px", "", motion(n, n), NOISE) for n in (9, 15, 21)),
+    Suite("Levin's camera shake", "", _shaken, NOISE, needs_levin=True),
+    Suite("Levin's camera shake, JPEG", "", _shaken, (2, 2), (85, 95), needs_levin=True),
+    *(SUITES[name] for name in ("gaussian", "defocus", "phone", "clean")),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Of one blur: mean PSNR in dB of the input, by auto and by shake; in how many it was found."""
+
+    blur: str
+    photos: int
+    input: float
+    auto: float
+    shake: float
+    found: int
+    worst: float
+    """The lowest gain of shake over auto on a photo, in dB."""
+
+
+@one_kind_of_error()
+def shake(
+    model: str, photos: Sequence[Path], levin: Path, out: Path, limit: int | None = None
+) -> list[Line]:
+    """Restore clear `photos` (folders or files), blurred by BLURS, without and with shake.
+
+    Prints a table and writes it as JSON to `out`. Raises EvaluationError.
+    """
+    restorer = load(model)
+    lines = [_measure(restorer, job) for job in plan(BLURS, photos, levin, limit=limit)]
+    Console().print(table([asdict(line) for line in lines]))
+    figures = {"model": model, "sha256": read_config(locate(model, str(BUNDLED)))["sha256"]}
+    write_json(out, figures | {"rows": [asdict(line) for line in lines]})
+    return lines
+
+
+def _measure(restorer: Restorer, job: Job) -> Line:
+    rows, found = [], 0
+    for make in tqdm(job.cases, desc=job.name, unit="photo"):
+        case = make()
+        results = [restorer.restore(Photo(case.distorted), scale=way) for way in ("auto", "shake")]
+        found += STEADIED in results[1].notes
+        shown = (case.distorted, *(result.colours for result in results))
+        rows.append([min(psnr(one, case.clear), 100.0) for one in shown])
+    worst = float(min(steady - auto for _, auto, steady in rows))
+    return Line(job.name, len(rows), *np.mean(rows, 0).tolist(), found, worst)
+
+
+def table(rows: Sequence[dict]) -> Table:
+    """`rows` are the fields of Line."""
+    titles = ["input", "auto", "shake", "found in", "worst"]
+    shown = Table("PSNR (dB)", *(Column(title, justify="right") for title in titles))
+    for row in rows:
+        figures = [f"{row[key]:.2f}" for key in ("input", "auto", "shake")]
+        found = f"{row['found']} of {row['photos']}"
+        shown.add_row(row["blur"], *figures, found, f"{row['worst']:+.2f}")
+    return shown
