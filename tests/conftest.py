@@ -15,6 +15,7 @@ from running import Running, running
 from skimage import data
 from steps import give, ready
 
+from restore.distort import add_noise, blur, shake_kernel
 from restore.photo import decode
 from restore.workers import Workers
 from train import tiles
@@ -43,6 +44,17 @@ def clear() -> np.ndarray:
 def blurred() -> np.ndarray:
     """The same photo with the study's blur."""
     return decode(EXAMPLES / "cat-study.png").levels()
+
+
+@pytest.fixture(scope="session")
+def shaken(tmp_path_factory) -> Path:
+    """The file of a photo that was shaken by about 20 px, with noise."""
+    x = torch.from_numpy(decode(EXAMPLES / "boats.jpg").levels()).permute(2, 0, 1)[None] / 255
+    g = torch.Generator().manual_seed(1)
+    x = add_noise(blur(x, shake_kernel(torch.tensor([20.0]), g)), torch.tensor([1 / 255]), g)[0]
+    path = tmp_path_factory.mktemp("shaken") / "shaken.png"
+    Image.fromarray((x.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")

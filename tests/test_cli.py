@@ -20,6 +20,7 @@ from restore.__main__ import app
 from restore.claims import Claims
 from restore.metrics import psnr
 from restore.photo import decode
+from restore.restorer import NOT_STEADIED, STEADIED
 from train.__main__ import app as train_app
 
 FAST = ["--model", "cnn"]
@@ -177,6 +178,15 @@ def test_stopping_keeps_what_is_done(photos, tmp_path, monkeypatch):
 def test_working_size_is_said(photos, tmp_path):
     result = call("run", photos / "cat.png", "--out", tmp_path, "--scale", "50", *FAST)
     assert "at 50%" in result.output
+
+
+def test_camera_shake_is_looked_for_and_said(shaken, tmp_path):
+    report = tmp_path / "report.csv"
+    photos = shaken, EXAMPLES / "cat.jpg"
+    result = call("run", *photos, "--out", tmp_path, "--scale", "shake", "--report", report, *FAST)
+    assert STEADIED in result.output
+    assert NOT_STEADIED in result.output
+    assert report.read_text().count(",shake,") == 2
 
 
 def test_processes_share_a_folder_and_one_may_die(tmp_path):

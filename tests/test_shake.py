@@ -27,7 +27,7 @@ def levels(x: torch.Tensor) -> np.ndarray:
     return (x.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def shaken(photo: np.ndarray, kernel: torch.Tensor, noise: float = 1.0) -> np.ndarray:
+def shake_it(photo: np.ndarray, kernel: torch.Tensor, noise: float = 1.0) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
     x = blur(planes(photo)[None], kernel)
     return levels(add_noise(x, torch.tensor([noise / 255]), generator)[0])
@@ -52,7 +52,7 @@ def clear() -> np.ndarray:
 
 @pytest.mark.parametrize("true", [STRAIGHT, CURVED], ids=["straight", "curved"])
 def test_the_kernel_is_found_in_the_photo_alone(clear, true):
-    found = find_kernel(planes(shaken(clear, true)).mean(0))
+    found = find_kernel(planes(shake_it(clear, true)).mean(0))
     assert found.shape == (REACH, REACH)
     assert float(found.min()) >= 0
     assert float(found.sum()) == pytest.approx(1, abs=1e-5)
@@ -60,7 +60,7 @@ def test_the_kernel_is_found_in_the_photo_alone(clear, true):
 
 
 def test_the_true_kernel_gives_the_photo_back(clear):
-    photo = shaken(clear, STRAIGHT)
+    photo = shake_it(clear, STRAIGHT)
     clearer = torch.stack([deconvolve(plane, STRAIGHT[0]) for plane in planes(photo)])
     assert psnr(levels(clearer), clear) > psnr(photo, clear) + 3
 
@@ -69,7 +69,7 @@ def test_the_true_kernel_gives_the_photo_back(clear):
     ("true", "gain"), [(STRAIGHT, 0.5), (CURVED, 4)], ids=["straight", "curved"]
 )
 def test_shake_is_taken_out_and_said_so(clear, true, gain):
-    photo, restorer = shaken(clear, true), load("unet-512")
+    photo, restorer = shake_it(clear, true), load("unet-512")
     auto = restorer.restore(photo)
     found = restorer.restore(Photo(photo, notes=("It is JPEG, not PNG.",)), scale="shake")
     assert found.notes == ("It is JPEG, not PNG.", STEADIED)
@@ -82,7 +82,7 @@ def test_what_is_not_shaken_is_restored_as_by_auto(clear, blurred, kind):
         "clear": clear,
         "study": blurred,
         "flat": np.full((200, 300, 3), 90, np.uint8),
-        "small": shaken(clear, STRAIGHT)[:100],
+        "small": shake_it(clear, STRAIGHT)[:100],
     }[kind]
     restorer = load("cnn")
     found = restorer.restore(Photo(photo), scale="shake")
@@ -91,7 +91,7 @@ def test_what_is_not_shaken_is_restored_as_by_auto(clear, blurred, kind):
 
 
 def test_grey_and_16_bits_stay_what_they_are(clear):
-    photo, restorer = shaken(clear, STRAIGHT), load("cnn")
+    photo, restorer = shake_it(clear, STRAIGHT), load("cnn")
     grey = Image.fromarray(photo).convert("L")
     steadied = restorer.restore(grey, scale="shake")
     assert (steadied.mode, steadied.size) == ("L", grey.size)
@@ -107,15 +107,15 @@ def test_grey_and_16_bits_stay_what_they_are(clear):
 
 def test_a_large_photo_is_worked_on_at_half_its_size(clear):
     image = Image.fromarray(clear)
-    large = np.asarray(image.resize((SIDE + 200, 816), Image.Resampling.BICUBIC))
-    photo = shaken(large, motion_kernel(torch.tensor([34.0]), torch.tensor([0.5])))
+    large = np.array(image.resize((SIDE + 200, 816), Image.Resampling.BICUBIC))
+    photo = shake_it(large, motion_kernel(torch.tensor([34.0]), torch.tensor([0.5])))
     found = steady(photo, photo, lambda share: None)
     assert found.shape == photo.shape
     assert psnr(found, large) > psnr(photo, large) + 2
 
 
 def test_progress_rises_to_the_end_and_can_end_the_work(clear):
-    photo, restorer = shaken(clear, STRAIGHT), load("cnn")
+    photo, restorer = shake_it(clear, STRAIGHT), load("cnn")
     shares: list[float] = []
     restorer.restore(photo, shares.append, "shake")
     assert shares == sorted(shares)

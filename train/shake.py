@@ -17,7 +17,7 @@ from restore.photo import Photo
 from restore.restorer import STEADIED
 from restore.weights import BUNDLED, locate, read_config
 
-from .evaluate import write_json
+from .evaluate import CAP, write_json
 from .scales import NOISE
 from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan
 
@@ -79,7 +79,7 @@ def _measure(restorer: Restorer, job: Job) -> Line:
         results = [restorer.restore(Photo(case.distorted), scale=way) for way in ("auto", "shake")]
         found += STEADIED in results[1].notes
         shown = (case.distorted, *(result.colours for result in results))
-        rows.append([min(psnr(one, case.clear), 100.0) for one in shown])
+        rows.append([min(psnr(one, case.clear), CAP) for one in shown])
     worst = float(min(steady - auto for _, auto, steady in rows))
     return Line(job.name, len(rows), *np.mean(rows, 0).tolist(), found, worst)
 
@@ -89,7 +89,8 @@ def table(rows: Sequence[dict]) -> Table:
     titles = ["input", "auto", "shake", "found in", "worst"]
     shown = Table("PSNR (dB)", *(Column(title, justify="right") for title in titles))
     for row in rows:
-        figures = [f"{row[key]:.2f}" for key in ("input", "auto", "shake")]
+        measured = [row[key] for key in ("input", "auto", "shake")]
+        figures = ["inf" if figure == CAP else f"{figure:.2f}" for figure in measured]
         found = f"{row['found']} of {row['photos']}"
         shown.add_row(row["blur"], *figures, found, f"{row['worst']:+.2f}")
     return shown
