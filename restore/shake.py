@@ -1,8 +1,8 @@
 """Camera shake: one blur over the whole photo, found in the photo itself and taken out.
 
-No network here. A network gives back the mean of all photos that a blur may come from, which moves
-hardly at all once the blur has two ends; where one kernel explains the whole photo, to find it and
-to divide by it brings several decibels more. Photos are float [..., H, W] in [0, 1]; all runs on
+No network here. A network gives back the mean of all photos that may have become this one, and the
+longer the motion, the less is that sharper than the photo; where one kernel explains all of it, to
+find that kernel and to divide by it brings several decibels more. Photos are float [..., H, W] in [0, 1]; all runs on
 the CPU, by FFT.
 """
 
@@ -78,8 +78,11 @@ def steady(
     kernel = find_kernel(_centre(photo.mean(0)), lambda share: progress(0.8 * share))
     if _spread(kernel) < SPREAD:
         return None
-    clear = torch.stack([deconvolve(plane, kernel) for plane in photo])
-    progress(0.9)
+    planes = []
+    for done, plane in enumerate(photo):
+        progress(0.8 + 0.2 * done / len(photo))
+        planes.append(deconvolve(plane, kernel))
+    clear = torch.stack(planes)
     network = _planes(shrink(restored, scale))
     error, before = (_error(result, kernel, photo) for result in (clear, network))
     if before < EXPLAINS * error or _roughness(clear) > ROUGHEST * _roughness(network):
