@@ -2,8 +2,8 @@
 
 No network here. A network gives back the mean of all photos that may have become this one, and the
 longer the motion, the less is that sharper than the photo; where one kernel explains all of it, to
-find that kernel and to divide by it brings several decibels more. Photos are float [..., H, W] in [0, 1]; all runs on
-the CPU, by FFT.
+find that kernel and to divide by it brings several decibels more. Photos are float [..., H, W] in
+[0, 1]; all runs on the CPU, by FFT.
 """
 
 from collections.abc import Callable

@@ -98,6 +98,8 @@ def compare_models(
             try:
                 result = tried(before, model, tell, unwanted)
             except Stopped:
+                # at its end Gradio shows the last answer again, and what it showed may be cleared
+                yield (gr.skip(),) * 2
                 return
             if result is None:
                 rows.append([model, *[translated("failed")] * (len(COLUMNS) - 1)])
