@@ -142,7 +142,7 @@ def find_kernel(plane: Tensor, progress: Callable[[float], None] = lambda share:
         else:
             kernel = _tidy(_resized(kernel, [size, size]), stray=0)
         for _ in range(ROUNDS):
-            kernel = _centred(_tidy(_kernel(given, _flattened(given, kernel), size)))
+            kernel = centred(_tidy(_kernel(given, _flattened(given, kernel), size)))
     return kernel
 
 
@@ -311,8 +311,8 @@ def _tidy(kernel: Tensor, stray: float = STRAY) -> Tensor:
     return kernel / kernel.sum()
 
 
-def _centred(kernel: Tensor) -> Tensor:
-    """Moved by whole pixels, so that its centre of mass is in the middle."""
+def centred(kernel: Tensor) -> Tensor:
+    """[K, K], moved by whole pixels, so that its centre of mass is in the middle."""
     axis = torch.arange(len(kernel)) - len(kernel) // 2
     shifts = [-round(float((kernel.sum(d) * axis).sum())) for d in (1, 0)]
     return kernel.roll(shifts, (0, 1))

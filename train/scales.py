@@ -1,6 +1,6 @@
 """Which working size suits which blur, and whether `restore.working_size` finds it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,10 +48,16 @@ def scales(model: str, photos: Sequence[Path], out: Path, limit: int | None = No
     """
     restorer = load(model)
     lines = [_measure(restorer, job) for job in plan(BLURS, photos, limit=limit)]
-    Console().print(table([asdict(line) for line in lines]))
-    figures = {"model": model, "sha256": read_config(locate(model, str(BUNDLED)))["sha256"]}
-    write_json(out, figures | {"rows": [asdict(line) for line in lines]})
+    write(model, lines, table, out)
     return lines
+
+
+def write(model: str, lines: Sequence, table: Callable[[Sequence[dict]], Table], out: Path) -> None:
+    """Print `lines` (dataclasses) as a table; write them as JSON with the weights behind them."""
+    rows = [asdict(line) for line in lines]
+    Console().print(table(rows))
+    figures = {"model": model, "sha256": read_config(locate(model, str(BUNDLED)))["sha256"]}
+    write_json(out, figures | {"rows": rows})
 
 
 def _measure(restorer: Restorer, job: Job) -> Line:

@@ -1,12 +1,11 @@
 """What taking camera shake out brings, where there is shake and where there is none."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 from tqdm import tqdm
@@ -15,10 +14,10 @@ from restore import Restorer, load
 from restore.metrics import psnr
 from restore.photo import Photo
 from restore.restorer import STEADIED
-from restore.weights import BUNDLED, locate, read_config
+from restore.shake import centred
 
-from .evaluate import CAP, write_json
-from .scales import NOISE
+from .evaluate import CAP
+from .scales import NOISE, write
 from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan
 
 
@@ -28,10 +27,7 @@ def _shaken(index: int, _: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
     Four of the eight are up to 4 px off it, which moves the whole photo: nobody who has only the
     photo can tell, and its PSNR would be that of the move.
     """
-    kernel = levin[index % len(levin)]
-    axis = torch.arange(kernel.shape[-1]) - kernel.shape[-1] // 2
-    moves = [-round(float((kernel[0].sum(d) * axis).sum())) for d in (1, 0)]
-    return kernel.roll(moves, (1, 2))
+    return centred(levin[index % len(levin)][0])[None]
 
 
 BLURS = (
@@ -66,9 +62,7 @@ def shake(
     """
     restorer = load(model)
     lines = [_measure(restorer, job) for job in plan(BLURS, photos, levin, limit=limit)]
-    Console().print(table([asdict(line) for line in lines]))
-    figures = {"model": model, "sha256": read_config(locate(model, str(BUNDLED)))["sha256"]}
-    write_json(out, figures | {"rows": [asdict(line) for line in lines]})
+    write(model, lines, table, out)
     return lines
 
 
