@@ -133,6 +133,7 @@ def explore(
         try:
             result = restored(Photo(soft), model, progress_in_words(progress), unwanted)
         except Stopped:
+            yield (gr.skip(),) * 5  # or Gradio shows the last answer again, over what came since
             return
         except Exception:  # what failed must not look as if it still ran
             yield [first, last], headed(SCORES, rows[:1]), kernel, box, ""
@@ -174,6 +175,7 @@ def gain_curves(
             try:
                 result = tried(Photo(soft), model, unwanted=unwanted)
             except Stopped:
+                yield gr.skip()  # likewise
                 return
             if result is None:
                 failed.add(model)
