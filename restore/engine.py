@@ -109,6 +109,11 @@ class Engine:
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
+        return self.residual(x).add_(x.to(self.device))  # in fp32: bf16 has too few bits for photos
+
+    @torch.inference_mode()
+    def residual(self, x: Tensor) -> Tensor:
+        """What the network's `residual` makes of [B, C, H, W] fp32, in fp32."""
         x = x.to(self.device)
         pixels = x.shape[-1] * x.shape[-2]
         blocks = self.workers is not None and pixels >= SHARED_PIXELS
@@ -116,8 +121,7 @@ class Engine:
         y = x.to(self.precision, memory_format=layout)
         compute = partial(self.model.residual, workers=self.workers if blocks else ALONE)
         parts = [compute(part) for part in y.split(max(1, self.together // pixels))]
-        y = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return y.float().add_(x)  # in fp32: bf16 has 8 bits, fewer than a photo needs
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).float()
 
     @contextmanager
     def watched(self, check: Callable[[], None]) -> Iterator[None]:

@@ -12,7 +12,7 @@ from . import tiling
 from .engine import Engine, choose_device, free_memory, is_out_of_memory
 from .models import MODELS
 from .photo import Photo
-from .shake import steady
+from .steady import steady
 from .weights import load_model
 from .working_size import WAYS, Scale, choose_scale, enlarge, shrink
 
@@ -68,10 +68,9 @@ class Restorer:
         `progress` is called with the share done, 0 to 1; what it raises ends the work and comes
         through. `scale` is the working size: at 0.5 or 0.25 the network sees the photo so much
         smaller and corrects what is visible there, which helps where the blur is wider than it can
-        see; "auto" takes what `choose_scale` says. "shake" does as "auto" and then looks for camera
-        shake, one blur over the whole photo: where that explains the photo better, the result is
-        without it, and the network has no part in it; a `Photo` says so in its notes. Raises
-        TypeError, ValueError or MemoryError.
+        see; "auto" takes what `choose_scale` says. "shake" does as "auto" and then as `steady`; a
+        `Photo` says in its notes whether shake was found. Raises TypeError, ValueError, MemoryError
+        or, with "shake", WeightsError.
         """
         if scale not in WAYS.values():
             raise ValueError(f'The scale is "auto", 1, 0.5, 0.25 or "shake", not {scale!r}.')
@@ -91,15 +90,35 @@ class Restorer:
             return np.dstack([whole.colours, whole.alpha])
         return self._restore_pixels(photo, progress, scale)[0]
 
+    def steady(
+        self, photo: Photo, restored: Photo, progress: Callable[[float], None] = QUIET
+    ) -> Photo:
+        """Take camera shake, one blur over the whole photo, out of a photo restored by "auto".
+
+        Where none is found the result is `restored`; notes say which. Raises WeightsError.
+        """
+        found, note = self._steady(photo.opaque_colours(), restored.colours, progress)
+        return replace(self._shown(photo, found), notes=(*photo.notes, note))
+
+    def _steady(
+        self, pixels: np.ndarray, restored: np.ndarray, progress: Callable[[float], None]
+    ) -> tuple[np.ndarray, str]:
+        found = steady(pixels, restored, self.device, progress)
+        progress(1.0)
+        return (restored, NOT_STEADIED) if found is None else (found, STEADIED)
+
     def _restore_photo(
         self, photo: Photo, progress: Callable[[float], None], scale: Scale
     ) -> Photo:
-        """Alpha stays as it is, and so do the colours that it hides."""
         restored, notes = self._restore_pixels(photo.opaque_colours(), progress, scale)
+        return replace(self._shown(photo, restored), notes=(*photo.notes, *notes))
+
+    @staticmethod
+    def _shown(photo: Photo, restored: np.ndarray) -> Photo:
+        """Alpha stays as it is, and so do the colours that it hides."""
         if photo.alpha is not None:
-            hidden = photo.alpha == 0
-            restored[hidden] = photo.colours[hidden]
-        return replace(photo.with_colours(restored), notes=(*photo.notes, *notes))
+            restored = np.where((photo.alpha == 0)[..., None], photo.colours, restored)
+        return photo.with_colours(restored)
 
     def _restore_image(
         self, image: Image.Image, progress: Callable[[float], None], scale: Scale
@@ -118,9 +137,8 @@ class Restorer:
         """uint8 or uint16 [H, W] or [H, W, 3] -> the same, and what there is to say of it."""
         if scale == "shake":
             restored, _ = self._restore_pixels(pixels, lambda share: progress(share / 2), "auto")
-            found = steady(pixels, restored, lambda share: progress((1 + share) / 2))
-            progress(1.0)
-            return (restored, (NOT_STEADIED,)) if found is None else (found, (STEADIED,))
+            found, note = self._steady(pixels, restored, lambda share: progress((1 + share) / 2))
+            return found, (note,)
         scale = choose_scale(pixels) if scale == "auto" else scale
         if scale < 1:
             small = shrink(pixels, scale)

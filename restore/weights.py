@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from . import hub
-from .models import MODELS, count_parameters
+from .models import NETWORKS, count_parameters
 
 BUNDLED = Path(__file__).resolve().parent.parent / "weights"
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
@@ -36,9 +36,9 @@ class DamagedError(WeightsError):
 
 def build(name: str) -> nn.Module:
     """The network of that name with fresh weights. Raises WeightsError for an unknown name."""
-    if name not in MODELS:
-        raise WeightsError(f"There is no model {name!r}. Choose one of: {', '.join(MODELS)}.")
-    return MODELS[name].build()
+    if name not in NETWORKS:
+        raise WeightsError(f"There is no model {name!r}. Choose one of: {', '.join(NETWORKS)}.")
+    return NETWORKS[name]()
 
 
 def load_model(name: str, weights: str | os.PathLike | None = None) -> nn.Module:
@@ -98,10 +98,10 @@ def read_config(folder: Path) -> dict:
             raise ValueError("it is not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedError(f"{path} cannot be read ({error}).") from None
-    if config.get("model") not in list(MODELS):
+    if config.get("model") not in list(NETWORKS):
         raise WeightsError(
             f"{path} names the architecture {str(config.get('model'))[:40]!r}, which is not known "
-            f"here; known are {', '.join(MODELS)}."
+            f"here; known are {', '.join(NETWORKS)}."
         )
     if config.get("dtype") not in list(DTYPES):
         raise WeightsError(

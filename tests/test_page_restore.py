@@ -13,7 +13,7 @@ from restore import load
 from restore.metrics import psnr
 from restore.page.laboratory import distorted
 from restore.photo import decode
-from restore.restorer import STEADIED
+from restore.restorer import NOT_STEADIED, STEADIED
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 GPS = 0x8825
@@ -140,17 +140,35 @@ def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat
     assert alike(opened(download(page, "wide-gan.png", middle)), middle)
 
 
-def test_camera_shake_is_taken_out_where_the_visitor_asks_for_it_and_said_so(page, shaken):
+def test_camera_shake_is_taken_out_by_auto_where_the_model_can_do_little(page, shaken):
     photo, restorer = opened(shaken), load("gan")
     page.locator("#restore-model").get_by_label("gan").check()
     give(page, "photo", shaken)
-    ready(page, part="shaken-gan.png")
-    page.get_by_role("button", name="Working size").click()
-    page.locator("#restore-scale").get_by_label("Camera shake").check()
-    page.get_by_text(STEADIED).wait_for()
+    said = page.get_by_text(STEADIED)
+    said.wait_for()
     steady = restorer.restore(photo, scale="shake")
     assert alike(halves(page, part="shaken-gan.png")[1], steady)
-    assert not alike(steady, restorer.restore(photo))
+    page.locator("#restore-strength input[type=range]").fill("50")
+    middle = np.round(photo + (steady.astype(np.float32) - photo) / 2).astype(np.uint8)
+    assert alike(opened(download(page, "shaken-gan.png", middle)), middle)
+    page.locator("#restore-strength input[type=range]").fill("100")
+    page.get_by_role("button", name="Working size").click()
+    page.locator("#restore-scale").get_by_label("100 %").check()
+    said.wait_for(state="hidden")
+    whole = restorer.restore(photo, scale=1.0)
+    assert not alike(steady, whole)
+    assert alike(opened(download(page, "shaken-gan.png", whole)), whole)
+
+
+def test_camera_shake_is_looked_for_where_the_visitor_asks_for_it_and_said_so(page, cat):
+    page.locator("#restore-model").get_by_label("cnn").check()
+    give(page, "photo", cat.clear)
+    ready(page, part="cat-cnn.png")
+    page.get_by_role("button", name="Working size").click()
+    page.locator("#restore-scale").get_by_label("Camera shake").check()
+    page.get_by_text(NOT_STEADIED).wait_for()
+    alone = load("cnn").restore(opened(cat.clear))
+    assert alike(halves(page, part="cat-cnn.png")[1], alone)
 
 
 def download(page, name: str, wanted: np.ndarray):

@@ -2,12 +2,14 @@
 
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from restore import Restorer
 from restore.page import results, work
 from restore.page.restoring import blend, preview
 from restore.page.results import Runs, Stopped, kept, restored
@@ -59,6 +61,23 @@ def test_each_working_size_is_a_result_of_its_own_and_auto_is_the_one_it_chose(p
     assert half.scale == 0.5
     assert not np.array_equal(half.colours, chosen.colours)
     assert counted == ["cnn", "cnn"]
+
+
+def test_camera_shake_is_taken_out_of_the_result_that_is_kept(photo, counted, monkeypatch):
+    chosen, given = restored(photo, "cnn"), []
+
+    def steadied(self, photo, before, report):
+        given.append(before.colours)
+        report(0.5)
+        return replace(photo, notes=(*photo.notes, "Found."))
+
+    monkeypatch.setattr(Restorer, "steady", steadied)
+    result = restored(photo, "cnn", scale="shake")
+    assert np.array_equal(given[0], chosen.colours)
+    assert (result.scale, result.notes) == ("shake", ("Found.",))
+    assert result.seconds > chosen.seconds
+    assert restored(photo, "cnn", scale="shake").notes == ("Found.",)
+    assert (len(given), counted) == (1, ["cnn", "cnn"])
 
 
 def test_other_weights_are_another_result(photo, counted, monkeypatch):

@@ -10,11 +10,12 @@ from conftest import EXAMPLES
 from PIL import Image
 
 from restore import load
+from restore.deconvolution import REACH, blurred, centre, deconvolve, find_kernel
 from restore.distort import add_noise, blur, motion_kernel, shake_kernel
 from restore.metrics import psnr
 from restore.photo import Photo, decode
 from restore.restorer import NOT_STEADIED, STEADIED
-from restore.shake import REACH, SIDE, deconvolve, find_kernel, steady
+from restore.steady import SIDE, steady
 from train import report, shake
 from train.suites import EvaluationError, Suite
 
@@ -61,8 +62,19 @@ def test_the_kernel_is_found_in_the_photo_alone(clear, true):
 
 def test_the_true_kernel_gives_the_photo_back(clear):
     photo = shake_it(clear, STRAIGHT)
-    clearer = torch.stack([deconvolve(plane, STRAIGHT[0]) for plane in planes(photo)])
+    clearer = torch.stack([deconvolve(plane, STRAIGHT[0], 2000) for plane in planes(photo)])
     assert psnr(levels(clearer), clear) > psnr(photo, clear) + 3
+
+
+def test_a_kernel_off_its_centre_does_not_move_the_photo(clear):
+    photo = planes(shake_it(clear, STRAIGHT))[1]
+    moved = torch.nn.functional.pad(STRAIGHT[0], (4, 4, 4, 4)).roll((1, 3), (0, 1))
+    moved = (moved + moved.roll(1, 1)) / 2
+    assert centre(moved) == pytest.approx((1, 3.5), abs=1e-3)
+    again, there = (blurred(photo, kernel) for kernel in (STRAIGHT[0], moved))
+    assert float((again - there).abs().mean()) < 1 / 255
+    results = [deconvolve(photo, kernel, 125) for kernel in (STRAIGHT[0], moved)]
+    assert psnr(*(levels(one.expand(3, -1, -1)) for one in results)) > 25
 
 
 @pytest.mark.parametrize(
@@ -109,7 +121,7 @@ def test_a_large_photo_is_worked_on_at_half_its_size(clear):
     image = Image.fromarray(clear)
     large = np.array(image.resize((SIDE + 200, 816), Image.Resampling.BICUBIC))
     photo = shake_it(large, motion_kernel(torch.tensor([34.0]), torch.tensor([0.5])))
-    found = steady(photo, photo, lambda share: None)
+    found = steady(photo, photo, torch.device("cpu"), lambda share: None)
     assert found.shape == photo.shape
     assert psnr(found, large) > psnr(photo, large) + 2
 

@@ -10,7 +10,7 @@ from restore.page.work import sharpness_of
 
 
 def judged(before: np.ndarray, after: np.ndarray, model: str) -> str:
-    return words.judgement(sharpness_of(before), sharpness_of(after), model).key
+    return words.VERDICTS[words.verdict(sharpness_of(before), sharpness_of(after), model)].key
 
 
 @pytest.mark.slow

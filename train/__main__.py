@@ -82,6 +82,22 @@ def tiles(
 
 
 @app.command()
+def fusion(
+    photos: Annotated[Path, typer.Option(help="Folder of clear photos.")],
+    out: Annotated[Path, typer.Option(help="Folder for the samples.")] = Path("samples"),
+    train: Annotated[int, typer.Option(help="Samples to train on.")] = 1_500,
+    val: Annotated[int, typer.Option(help="Samples to validate with.")] = 80,
+) -> None:
+    """Make what the recipe `fusion` trains on: shaken photos, restored and deconvolved."""
+    from .fusion import make
+
+    try:
+        typer.echo(f"samples: {make(photos, out, train, val)}")
+    except TrainingError as error:
+        _stop(str(error))
+
+
+@app.command()
 def fit(
     recipe: Annotated[str, typer.Argument(help=f"One of: {', '.join(recipes.names())}.")],
     tiles: Annotated[Path, typer.Option(help="Folder made by `tiles`.")] = Path("tiles"),

@@ -18,10 +18,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from restore.engine import choose_device, choose_precision
-from restore.models import MODELS
-from restore.weights import load_model, save_model
+from restore.weights import build, load_model, save_model
 
-from . import TrainingError, checkpoint
+from . import TrainingError, checkpoint, fusion
 from .batches import Batches
 from .gan import Adversarial
 from .log import Log
@@ -45,6 +44,8 @@ def fit(
 ) -> Path:
     """Run `recipe` on the folder `tiles`; returns the folder with the best weights.
 
+    For the recipe `fusion`, that folder holds samples instead.
+
     `out`/`name` receives two checkpoints by turns, history.csv, TensorBoard's logs, weights/, and
     at the end curves.png and figure.png. With `resume`, it goes on from the last checkpoint that is
     whole; after `minutes` it validates, writes a checkpoint and stops. Raises TrainingError and
@@ -56,11 +57,15 @@ def fit(
     mixed = "bf16" if precision == torch.bfloat16 else "no"
     accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     device, world, folder = accelerator.device, accelerator.num_processes, out / name
-    batches = Batches(recipe, tiles, device, accelerator.process_index, world)
-    validation = freeze(recipe.mixture, tiles)
+    if recipe.model == "fusion":
+        read, validation = fusion.Samples, fusion.freeze(tiles)
+    else:
+        read, validation = Batches, freeze(recipe.mixture, tiles)
+    batches = read(recipe, tiles, device, accelerator.process_index, world)
     if recipe.border:  # what the run is to learn would lower its scores beside a mirror
         inside = slice(recipe.border, -recipe.border)
-        validation = tuple(part[..., inside, inside] for part in validation)
+        cut = (part[..., inside, inside] for part in validation[:2])
+        validation = Pairs(*cut, validation.study)
     torch.manual_seed(recipe.seed)
     torch.backends.cudnn.benchmark = True
 
@@ -198,11 +203,11 @@ def mix(trained: nn.Module, started: nn.Module, kept: float) -> nn.Module:
 
 def _start(recipe: Recipe) -> nn.Module:
     if recipe.start is None:
-        return MODELS[recipe.model].build()
+        return build(recipe.model)
     started = load_model(recipe.start)
     if recipe.start == recipe.model:
         return started
-    return widen_unet(started, MODELS[recipe.model].build(), recipe.seed)
+    return widen_unet(started, build(recipe.model), recipe.seed)
 
 
 def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
@@ -287,7 +292,7 @@ def _draw(
         return
     draw_curves(log.history, folder / "curves.png")
     chosen = torch.linspace(0, len(validation[0]) - 1, min(SHOWN, len(validation[0]))).long()
-    distorted, clear = (part[chosen] for part in validation)
+    distorted, clear = (part[chosen] for part in validation[:2])
     best = load_model(recipe.model, folder / "weights").to(accelerator.device)
     restored = (restore(best, distorted, accelerator).clamp(0, 1) * 255).round().byte()
-    draw_figure(distorted, restored, clear, folder / "figure.png")
+    draw_figure(distorted[:, :3], restored, clear, folder / "figure.png")

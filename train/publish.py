@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from restore.models import MODELS
+from restore.models import MODELS, NETWORKS
 from restore.weights import BUNDLED, WeightsError, load_model, measured
 
 from .curves import draw_curves
@@ -99,7 +99,7 @@ def publish(
 
 def weights_files(weights: Path, repo: str) -> dict[str, bytes]:
     """What a model repo holds, by path: verified weights, figures, curves, examples, the card."""
-    names = [name for name in MODELS if (weights / name).is_dir()]
+    names = [name for name in NETWORKS if (weights / name).is_dir()]
     if not names:
         raise PublishError(f"There are no weights in {weights}.")
     files: dict[str, bytes] = {}
@@ -109,18 +109,8 @@ def weights_files(weights: Path, repo: str) -> dict[str, bytes]:
             load_model(name, weights)
         except WeightsError as error:
             raise PublishError(str(error)) from None
-        figures = _figures(weights / name)
-        for metric, title in (("psnr", "PSNR (dB, RGB)"), ("ssim", "SSIM")):
-            results.append(
-                EvalResult(
-                    task_type="image-to-image",
-                    dataset_type=SUITE,
-                    dataset_name=SUITE_NAME,
-                    metric_type=metric,
-                    metric_value=round(figures[metric], 4),
-                    metric_name=f"{title}, {name}",
-                )
-            )
+        if name in MODELS:
+            results += _results(weights / name)
         files |= {
             f"{name}/{path.name}": path.read_bytes()
             for path in sorted((weights / name).iterdir())
@@ -134,6 +124,22 @@ def weights_files(weights: Path, repo: str) -> dict[str, bytes]:
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files["README.md"] = card(weights, repo, results).encode()
     return files
+
+
+def _results(folder: Path) -> list[EvalResult]:
+    """A model's figures as the Hub shows them. Raises PublishError."""
+    figures = _figures(folder)
+    return [
+        EvalResult(
+            task_type="image-to-image",
+            dataset_type=SUITE,
+            dataset_name=SUITE_NAME,
+            metric_type=metric,
+            metric_value=round(figures[metric], 4),
+            metric_name=f"{title}, {folder.name}",
+        )
+        for metric, title in (("psnr", "PSNR (dB, RGB)"), ("ssim", "SSIM"))
+    ]
 
 
 def card(weights: Path, repo: str, results: list[EvalResult]) -> str:

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.table import Column, Table
+from scipy import ndimage
 from torch import Tensor
+from torch.nn.functional import pad
 from tqdm import tqdm
 
 from restore import Restorer, load
+from restore.deconvolution import centre
 from restore.metrics import psnr
 from restore.photo import Photo
 from restore.restorer import STEADIED
-from restore.shake import centred
 
 from .evaluate import CAP
 from .scales import NOISE, write
@@ -22,12 +24,14 @@ from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan
 
 
 def _shaken(index: int, _: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
-    """Levin's kernels, their centre of mass in the middle.
+    """Levin's kernels, their centre of mass moved to the middle.
 
-    Four of the eight are up to 4 px off it, which moves the whole photo: nobody who has only the
-    photo can tell, and its PSNR would be that of the move.
+    They are up to 4 px off it, which moves the whole photo: nobody who has only the photo can tell,
+    and its PSNR would be that of the move.
     """
-    return centred(levin[index % len(levin)][0])[None]
+    kernel = pad(levin[index % len(levin)][0], (5, 5, 5, 5))
+    moved = ndimage.shift(kernel.numpy(), [-off for off in centre(kernel)], order=1)
+    return torch.from_numpy(moved / moved.sum())[None]
 
 
 BLURS = (

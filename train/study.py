@@ -78,7 +78,7 @@ def _score(
     def output(distorted: Tensor) -> Tensor:
         return restore(model, distorted, accelerator) if model else distorted.float() / 255
 
-    batches = zip(*(part.split(32) for part in pairs), strict=True)
+    batches = zip(*(part.split(32) for part in pairs[:2]), strict=True)
     total = math.ceil(len(pairs[0]) / 32)
     scores = [score(output(x), y) for x, y in tqdm(batches, desc=name, total=total, unit_scale=32)]
     loss, psnr, ssim = np.concatenate(scores).mean(0).tolist()

@@ -5,7 +5,8 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from restore.models import MODELS, PatchGAN
+from restore.models import PatchGAN
+from restore.weights import build
 
 from .recipes import Recipe
 
@@ -16,7 +17,9 @@ def flops_per_image(recipe: Recipe) -> float:
     Counted on tensors without data, so it costs nothing. A multiplication and an addition are two.
     """
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        model, x = MODELS[recipe.model].build(), torch.rand(1, 3, recipe.crop, recipe.crop)
+        model = build(recipe.model)
+        channels = next(model.parameters()).shape[1]
+        x = torch.rand(1, channels, recipe.crop, recipe.crop)
         restored = model(x)
         if recipe.adversarial:
             critic = PatchGAN()

@@ -58,7 +58,7 @@ def make(photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: i
         raise TrainingError("Ask for at least one tile to train on and one to validate with.")
     if is_made(out):
         raise TrainingError(f"{out} holds tiles already. Name another folder with --out.")
-    splits = _split(photos, train, val)
+    splits = split_photos(photos, train, val)
     rows: list[Tile] = []
     seen: list[int] = []
     failed: list[Path] = []
@@ -88,7 +88,11 @@ def is_made(out: Path) -> bool:
     return (out / "manifest.csv").exists()
 
 
-def _split(photos: Path, train: int, val: int) -> dict[str, list[Path]]:
+def split_photos(photos: Path, train: int, val: int) -> dict[str, list[Path]]:
+    """The photos for training and for validation, `train` : `val` where they are not split already.
+
+    Raises TrainingError.
+    """
     if not photos.is_dir():
         raise TrainingError(f"There is no folder {photos}. Name one with photos in it.")
     if not os.access(photos, os.R_OK | os.X_OK):

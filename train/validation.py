@@ -1,6 +1,7 @@
 """Validation tiles, distorted once and for all, and what a model scores on them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +17,17 @@ VALIDATED = 256
 """Validation tiles of a training run."""
 CAP = 60.0
 """The highest PSNR that a tile counts in a mean, in dB."""
-Pairs = tuple[Tensor, Tensor]
-"""Distorted and clear tiles, uint8 [N, 3, H, W]."""
+
+
+class Pairs(NamedTuple):
+    """What is validated on."""
+
+    distorted: Tensor
+    """uint8 [N, 3, H, W]; for the fusion all that it sees, [N, 21, H, W]."""
+    clear: Tensor
+    """uint8 [N, 3, H, W]."""
+    study: int
+    """So many of them, the first, have the study's blur alone."""
 
 
 def freeze(mixture: Mixture, tiles: Path, most: float = VALIDATED) -> Pairs:
@@ -34,7 +44,7 @@ def freeze(mixture: Mixture, tiles: Path, most: float = VALIDATED) -> Pairs:
     for kind, part in ((STUDY, clear[:half]), (mixture, clear[half:])):
         for some in part.split(32) if len(part) else ():
             parts.append((kind(some.float() / 255, generator) * 255).round().byte())
-    return torch.cat(parts), clear
+    return Pairs(torch.cat(parts), clear, half)
 
 
 def score(restored: Tensor, clear: Tensor) -> np.ndarray:
@@ -61,20 +71,22 @@ def restore(model: nn.Module, distorted: Tensor, accelerator: Accelerator) -> Te
 
 
 def validate(model: nn.Module, pairs: Pairs, accelerator: Accelerator) -> dict[str, float]:
-    """Means over all tiles, and over the study's half of them; the processes share the work."""
-    rank, world, half = accelerator.process_index, accelerator.num_processes, len(pairs[0]) // 2
+    """Means over all tiles, and over those with the study's blur; the processes share the work."""
+    rank, world, study = accelerator.process_index, accelerator.num_processes, pairs.study
     sums = torch.zeros(2, 4)
-    for index, side in enumerate((slice(None, half), slice(half, None))):
-        distorted, clear = (part[side][rank::world] for part in pairs)
+    for index, side in enumerate((slice(None, study), slice(study, None))):
+        distorted, clear = (part[side][rank::world] for part in pairs[:2])
         for some, truth in zip(distorted.split(32), clear.split(32), strict=True):
             if len(some):
                 scores = score(restore(model, some, accelerator), truth)
                 sums[index] += torch.tensor([len(some), *scores.sum(0)])
     sums = accelerator.reduce(sums.to(accelerator.device), "sum").cpu()
-    whole, study = sums.sum(0), sums[0]
+    whole = sums.sum(0)
     means = {
         f"val_{name}": (whole[i] / whole[0]).item()
         for i, name in enumerate(("loss", "psnr", "ssim"), 1)
     }
-    study_means = (study[2:] / study[0].clamp(min=1)).tolist()
+    if not study:
+        return means
+    study_means = (sums[0, 2:] / sums[0, 0].clamp(min=1)).tolist()
     return means | dict(zip(("val_study_psnr", "val_study_ssim"), study_means, strict=True))

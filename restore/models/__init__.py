@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from .cnn import CNN
+from .fusion import Fusion
 from .gan import PatchGAN
 from .unet import UNet
 
-__all__ = ["CNN", "MODELS", "ModelSpec", "PatchGAN", "UNet", "count_parameters"]
+__all__ = ["CNN", "MODELS", "NETWORKS", "ModelSpec", "PatchGAN", "UNet", "count_parameters"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ MODELS: dict[str, ModelSpec] = {
         "texture.",
     ),
 }
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    **{name: spec.build for name, spec in MODELS.items()},
+    "fusion": Fusion,
+}
+"""All that have weights: the models, and what helps them."""
 
 
 def count_parameters(module: nn.Module) -> int:

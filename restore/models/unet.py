@@ -26,24 +26,25 @@ class UNet(nn.Module):
     """U-Net with four poolings, whose output is added to its input.
 
     The network learns the residual only, so a fresh one is near the identity and brightness
-    cannot drift. With `base` maps at full size, the bottleneck has 16 * base: 512 or 1024.
+    cannot drift. With `base` maps at full size, the bottleneck has 16 * base: 512 or 1024. With
+    other `inputs` and `outputs` than a photo's, `residual` is all there is of it.
 
     Shape: [B, 3, H, W] -> [B, 3, H, W], values in [0, 1]; H and W multiples of 16.
     """
 
-    def __init__(self, base: int):
+    def __init__(self, base: int, inputs: int = 3, outputs: int = 3):
         super().__init__()
         widths = [base, 2 * base, 4 * base, 8 * base]
         self.pool = nn.MaxPool2d(2)
         self.encoders = nn.ModuleList(
-            double_conv(i, o) for i, o in zip([3, *widths[:-1]], widths, strict=True)
+            double_conv(i, o) for i, o in zip([inputs, *widths[:-1]], widths, strict=True)
         )
         self.bottleneck = double_conv(8 * base, 16 * base)
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths)
         )
         self.decoders = nn.ModuleList(double_conv(2 * w, w) for w in reversed(widths))
-        self.head = nn.Conv2d(base, 3, 1)
+        self.head = nn.Conv2d(base, outputs, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

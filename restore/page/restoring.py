@@ -1,7 +1,7 @@
 """Restoring one photo, for the page and for programs: pair, scores, file, and what to say of it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -9,10 +9,12 @@ import numpy as np
 from PIL import Image
 
 from ..photo import Metadata, Photo, encode
+from ..restorer import STEADIED
+from ..working_size import Scale
 from .parts import SCORES, headed
-from .results import RUNS, Stopped, kept, loaded, restored
+from .results import RUNS, Restored, Stopped, kept, loaded, restored
 from .texts import t, translated
-from .words import judgement
+from .words import VERDICTS, verdict
 from .work import (
     Upload,
     comparable,
@@ -72,13 +74,6 @@ def steps(
         before = opened(photo)
         clear = comparable(reference, before)
         name = stem(photo)
-
-        def pair(one: Photo, colours: np.ndarray, kind: str = "") -> tuple[Path, Path]:
-            first = written(one, Path(folder, f"{name}{kind}.png"))
-            return first, written(
-                one.with_colours(colours), Path(folder, f"{name}-{model}{kind}.png")
-            )
-
         tell = progress_in_words(progress)
         size = working_size(scale)
         try:
@@ -86,25 +81,60 @@ def steps(
             large = before.size[0] * before.size[1] > PREVIEW_OVER
             if at and large and not kept(before, model, size):  # no program looks on
                 small = preview(before)
-                quick = pair(small, restored(small, model, tell, unwanted).colours, "-preview")
+                rough = small.with_colours(restored(small, model, tell, unwanted).colours)
+                quick = tuple(
+                    written(one, Path(folder, f"{name}{kind}-preview.png"))
+                    for one, kind in ((small, ""), (rough, f"-{model}"))
+                )
                 none = gr.DownloadButton(value=None, interactive=False)
                 yield quick, headed(SCORES, []), none, t("restore_preview"), ""
-            result = restored(before, model, tell, unwanted, size)
+            source = written(before, Path(folder, f"{name}.png"))
+            for result in results(before, model, tell, unwanted, size):
+                after = before.with_colours(result.colours)
+                halves = source, written(after, Path(folder, f"{name}-{model}.png"))
+                file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
+                file.parent.mkdir(exist_ok=True)
+                download = gr.DownloadButton(value=written(after, file), interactive=True)
+                notes = "\n\n".join(map(translated, (*before.notes, *result.notes)))
+                if size == "auto" and result.scale != "shake" and result.scale < 1:
+                    notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
+                sharp = sharpness_of_both(before, result)
+                words = VERDICTS[verdict(*sharp, model)]
+                yield halves, gr.skip(), download, words, notes
+                rows = score_rows(before, after, clear, *sharp)
+                yield halves, rows, file, gr.skip(), gr.skip()  # programs read the last one only
         except Stopped:
             yield (gr.skip(),) * 5
-            return
-        halves = pair(before, result.colours)
-        after = before.with_colours(result.colours)
-        file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
-        file.parent.mkdir()
-        download = gr.DownloadButton(value=written(after, file), interactive=True)
-        notes = "\n\n".join(map(translated, (*before.notes, *result.notes)))
-        if size == "auto" and result.scale < 1:
-            notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
-        sharp = [sharpness_of(one.levels()) for one in (before, after)]
-        yield halves, gr.skip(), download, judgement(*sharp, model), notes
-        rows = score_rows(before, after, clear, *sharp)
-        yield halves, rows, file, gr.skip(), gr.skip()  # a program reads the last answer only
+
+
+def results(
+    photo: Photo,
+    model: str,
+    tell: Callable[[float, str], None],
+    unwanted: Callable[[], bool],
+    size: Scale,
+) -> Iterator[Restored]:
+    """What the model makes of the photo; where by auto that is little, camera shake is taken out.
+
+    Raises what `restored` does.
+    """
+    result = restored(photo, model, tell, unwanted, size)
+    yield result
+    if size == "auto" and is_beyond(photo, result, model):
+        steadied = restored(photo, model, tell, unwanted, "shake")
+        if STEADIED in steadied.notes:
+            yield steadied
+
+
+def is_beyond(photo: Photo, result: Restored, model: str) -> bool:
+    """Whether the model could do little for the photo."""
+    return verdict(*sharpness_of_both(photo, result), model) == "beyond"
+
+
+def sharpness_of_both(photo: Photo, result: Restored) -> list[float | None]:
+    """Of the photo and of its result."""
+    after = photo.with_colours(result.colours)
+    return [sharpness_of(one.levels()) for one in (photo, after)]
 
 
 def score_rows(
@@ -141,7 +171,8 @@ def restore_photo(
         model: unet-512 is the usual one, unet-1024 better and slower; cnn and gan are baselines.
         reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
         scale: the working size in per cent, 100, 50 or 25, or auto; smaller for wider blur.
-            Or shake, which takes out one blur over the whole photo, if there is one.
+            Or shake, which takes out one blur over the whole photo, if there is one, as auto does
+            where the model can do little.
 
     Returns:
         the pair (before, after) as PNG
@@ -157,6 +188,10 @@ def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Ph
     if not photo:
         return None
     before = opened(photo)
-    if not (result := kept(before, model, working_size(scale))):
+    size = working_size(scale)
+    if not (result := kept(before, model, size)):
         return None
+    shaken = kept(before, model, "shake") if size == "auto" else None
+    if shaken and STEADIED in shaken.notes and is_beyond(before, result, model):
+        result = shaken
     return before, before.with_colours(blend(before.colours, result.colours, strength))

@@ -154,25 +154,34 @@ def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
     return KEPT.find(_key(photo, name, _chosen(photo, scale)))
 
 
+def _run(
+    photo: Photo, name: str, scale: Scale, before: Photo | None, report: Callable[[float], None]
+) -> Photo:
+    """Restore the photo, or, where it is restored as `before`, take camera shake out."""
+    if before:
+        return restorer(name).steady(photo, before, report)
+    return restorer(name).restore(photo, report, scale)
+
+
 @on_gpu
-def _restore(photo: Photo, name: str, scale: Scale) -> Photo:
+def _restore_elsewhere(photo: Photo, name: str, scale: Scale, before: Photo | None) -> Photo:
     with sentences():  # of other exceptions ZeroGPU hands over nothing but the type
-        return restorer(name).restore(photo, scale=scale)
+        return _run(photo, name, scale, before, lambda share: None)
 
 
 def _restore_watched(
     photo: Photo,
     name: str,
     scale: Scale,
+    before: Photo | None,
     report: Callable[[float], None],
     check: Callable[[], None],
 ) -> Photo:
-    """Restore, calling `report` with the share done and `check` before every convolution."""
+    """Run, calling `report` with the share done and `check` before every convolution."""
     if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
-        return _restore(photo, name, scale)
-    model = restorer(name)
-    with model.engine.watched(check):
-        return model.restore(photo, report, scale)
+        return _restore_elsewhere(photo, name, scale, before)
+    with restorer(name).engine.watched(check):
+        return _run(photo, name, scale, before, report)
 
 
 def restored(
@@ -193,9 +202,11 @@ def restored(
     key = _key(photo, name, scale)
     if found := KEPT.find(key):
         return found
-    work = _Work(photo, name, scale, unwanted)
+    first = restored(photo, name, progress, unwanted) if scale == "shake" else None
+    work = _Work(photo, name, scale, unwanted, first and photo.with_colours(first.colours))
     after = _awaited(work.run, lambda: progress(*work.standing()), unwanted)
-    result = Restored(after.colours, work.seconds, scale, after.notes[len(photo.notes) :])
+    seconds = work.seconds + (first.seconds if first else 0)
+    result = Restored(after.colours, seconds, scale, after.notes[len(photo.notes) :])
     KEPT.keep(key, result)
     return result
 
@@ -256,8 +267,16 @@ def _awaited(
 class _Work:
     """One run of a model, and how far it is."""
 
-    def __init__(self, photo: Photo, name: str, scale: Scale, unwanted: Callable[[], bool]):
+    def __init__(
+        self,
+        photo: Photo,
+        name: str,
+        scale: Scale,
+        unwanted: Callable[[], bool],
+        before: Photo | None,
+    ):
         self.photo, self.name, self.scale, self.unwanted = photo, name, scale, unwanted
+        self.before = before
         self.started = self.seconds = 0.0
         self._share, self._share_at = 0.0, 0.0
 
@@ -265,15 +284,17 @@ class _Work:
         with _one_at_a_time:
             self._check()
             self.started = time.perf_counter()
-            result = _restore_watched(self.photo, self.name, self.scale, self._report, self._check)
+            result = _restore_watched(
+                self.photo, self.name, self.scale, self.before, self._report, self._check
+            )
             self.seconds = time.perf_counter() - self.started
-            if self.scale != "shake":
+            if not self.before:
                 PACE[self.name] = self._pixels() / self.seconds
             return result
 
     def _pixels(self) -> float:
         """How many the network sees."""
-        scale = 1.0 if self.scale == "shake" else self.scale
+        scale = 1.0 if self.before else self.scale
         return self.photo.size[0] * self.photo.size[1] * scale**2
 
     def _check(self) -> None:
@@ -291,8 +312,10 @@ class _Work:
             return 0, "waiting for another photo"
         elapsed = time.perf_counter() - self.started
         total = self._share_at / self._share if self._share else self._pixels() / PACE[self.name]
-        share = min(elapsed / max(total, 1e-6), 0.99)
-        return share, f"restoring with {self.name}, {time_words(max(total - elapsed, 1))} left"
+        share, left = min(elapsed / max(total, 1e-6), 0.99), time_words(max(total - elapsed, 1))
+        if self.before:
+            return share, f"looking for camera shake, {left} left"
+        return share, f"restoring with {self.name}, {left} left"
 
 
 def meanwhile(work: Callable[[], T], seconds: float, tell: Callable[[float, str], None]) -> T:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from gradio.i18n import I18nData
-
 from .texts import t
 
 THRESHOLDS = Path(__file__).with_name("verdicts.json")
@@ -16,7 +14,9 @@ VERDICTS = {
     "sharp": t("verdict_sharp"),
     "smoothed": t("verdict_smoothed"),
     "beyond": t("verdict_beyond"),
+    "small": t("verdict_small"),
 }
+"""One sentence where a warning is due, else what the figures below it mean."""
 
 
 def gain(before: float, after: float) -> float:
@@ -51,11 +51,11 @@ def thresholds(model: str) -> Thresholds:
     return Thresholds(**json.loads(THRESHOLDS.read_text())[model])
 
 
-def judgement(before: float | None, after: float | None, model: str) -> I18nData:
-    """One sentence where a warning is due, else what the figures below mean.
+def verdict(before: float | None, after: float | None, model: str) -> str:
+    """One of VERDICTS.
 
     By the sharpness of the photo and of what the model made of it; None: too small to have one.
     """
     if before is None or after is None:
-        return t("verdict_small")
-    return VERDICTS[thresholds(model).verdict(before, after)]
+        return "small"
+    return thresholds(model).verdict(before, after)

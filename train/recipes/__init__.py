@@ -13,7 +13,7 @@ class Recipe:
     """The hyper-parameters of one training run."""
 
     model: str
-    """Name in `restore.models.MODELS`."""
+    """Name in `restore.models.NETWORKS`."""
     images: int
     """Length of the run, in tiles seen."""
     batch: int = 16

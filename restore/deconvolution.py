@@ -1,9 +1,6 @@
-"""Camera shake: one blur over the whole photo, found in the photo itself and taken out.
+"""Blind deconvolution: the one blur of a whole photo, found in the photo itself and taken out.
 
-No network here. A network gives back the mean of all photos that may have become this one, and the
-longer the motion, the less is that sharper than the photo; where one kernel explains all of it, to
-find that kernel and to divide by it brings several decibels more. Photos are float [..., H, W] in
-[0, 1]; all runs on the CPU, by FFT.
+No network here. Planes are float [H, W] in [0, 1]; all runs on the CPU, by FFT.
 """
 
 from collections.abc import Callable
@@ -13,33 +10,13 @@ import torch
 from scipy import ndimage
 from scipy.fft import next_fast_len
 from torch import Tensor
-from torch.fft import irfft2, rfft2
+from torch.fft import fftfreq, irfft2, rfft2, rfftfreq
 from torch.nn.functional import interpolate
 
-from .distort import convolve
 from .tiling import reflect_pad
-from .working_size import enlarge, shrink
 
 REACH = 31
-"""Side of the largest kernel that is looked for, in pixels of the working size."""
-SIDE = 1024
-"""Photos with a longer side are worked on at half of it, or a quarter: how far a hand shakes is a
-share of the frame, however many pixels that has."""
-JUDGED = 512
-"""The kernel is looked for in the central square of at most this side, in pixels."""
-SMALLEST = 128
-"""Photos with a shorter side at the working size show too little."""
-SPREAD = 2.0
-"""Standard deviation of the kernel along its longer axis, in pixels, from which a shake begins:
-less is left to the network."""
-EXPLAINS = 2.1
-"""So many times better than from the network's result must the photo follow from this one: the
-error (RMS) of either, blurred by the kernel found. Chosen on validation photos, shaken and not."""
-ROUGHEST = 3.3
-"""What has so many times the gradients of the network's result is no photo, but ringing. Likewise.
-"""
-EDGE = 8
-"""Pixels at the border that are not compared: they come from what is beyond it."""
+"""Side of the largest kernel that is looked for, in pixels."""
 
 # Of the search; as in the papers but for the two that are tuned on validation photos.
 SPARSITY = 5e-3
@@ -56,69 +33,8 @@ ROUNDS = 5
 """At each of them: photo, kernel, photo, kernel ..."""
 DESCENTS = 21
 """Steps of conjugate gradients for a kernel."""
-FIDELITY = 2000.0
-"""Of the last deconvolution: weight of the photo against that of its gradients."""
 HYPER = 0.8
 """Exponent of gradients in photos: Krishnan and Fergus, 2009."""
-
-
-def steady(
-    pixels: np.ndarray, restored: np.ndarray, progress: Callable[[float], None]
-) -> np.ndarray | None:
-    """The photo without its camera shake, or None where none is found that explains it better.
-
-    `pixels` are uint8 or uint16 [H, W] or [H, W, 3], `restored` what a network made of them, of the
-    same shape and dtype, as is the result. `progress` is called with the share done, 0 to 1.
-    """
-    scale = next((s for s in (1, 0.5) if max(pixels.shape[:2]) * s <= SIDE), 0.25)
-    small = shrink(pixels, scale)
-    if min(small.shape[:2]) < SMALLEST:
-        return None
-    photo = _planes(small)
-    kernel = find_kernel(_centre(photo.mean(0)), lambda share: progress(0.8 * share))
-    if _spread(kernel) < SPREAD:
-        return None
-    planes = []
-    for done, plane in enumerate(photo):
-        progress(0.8 + 0.2 * done / len(photo))
-        planes.append(deconvolve(plane, kernel))
-    clear = torch.stack(planes)
-    network = _planes(shrink(restored, scale))
-    error, before = (_error(result, kernel, photo) for result in (clear, network))
-    if before < EXPLAINS * error or _roughness(clear) > ROUGHEST * _roughness(network):
-        return None
-    levels = (clear * 65535).round().numpy().astype(np.uint16)
-    levels = levels[0] if pixels.ndim == 2 else np.moveaxis(levels, 0, -1)
-    return enlarge(pixels, small, levels)
-
-
-def _planes(pixels: np.ndarray) -> Tensor:
-    """uint16 [H, W] or [H, W, 3] -> float [1 or 3, H, W] in [0, 1]."""
-    whole = torch.from_numpy(pixels.astype(np.float32) / 65535)
-    return whole[None] if whole.ndim == 2 else whole.permute(2, 0, 1).contiguous()
-
-
-def _centre(plane: Tensor) -> Tensor:
-    top, left = (max(0, (extent - JUDGED) // 2) for extent in plane.shape)
-    return plane[top : top + JUDGED, left : left + JUDGED]
-
-
-def _error(clear: Tensor, kernel: Tensor, photo: Tensor) -> float:
-    """How far `photo` is from `clear` blurred by the kernel, RMS."""
-    inside = (..., slice(EDGE, -EDGE), slice(EDGE, -EDGE))
-    return float((convolve(clear[None], kernel[None])[0] - photo)[inside].square().mean().sqrt())
-
-
-def _roughness(photo: Tensor) -> float:
-    """Mean gradient of grey."""
-    return float(sum(gradient.abs().mean() for gradient in _gradients(photo.mean(0))))
-
-
-def _spread(kernel: Tensor) -> float:
-    """Standard deviation along the longer axis, in pixels."""
-    places = kernel.nonzero()
-    covariance = places.double().T.cov(correction=0, aweights=kernel[kernel > 0].double())
-    return float(torch.linalg.eigvalsh(covariance)[-1].clamp(min=0).sqrt())
 
 
 def find_kernel(plane: Tensor, progress: Callable[[float], None] = lambda share: None) -> Tensor:
@@ -146,14 +62,38 @@ def find_kernel(plane: Tensor, progress: Callable[[float], None] = lambda share:
     return kernel
 
 
-def deconvolve(plane: Tensor, kernel: Tensor) -> Tensor:
-    """[H, W] in [0, 1], as it was before the kernel [K, K] blurred it.
+def deconvolve(plane: Tensor, kernel: Tensor, fidelity: float) -> Tensor:
+    """[H, W] in [0, 1], as it was before the kernel [K, K], taken about its centre, blurred it.
 
-    Krishnan and Fergus, 2009, Fast image deconvolution using hyper-Laplacian priors.
+    `fidelity` weighs the photo against its gradients: 100 where there is noise, thousands where
+    there is none. Krishnan and Fergus, 2009, Fast image deconvolution using hyper-Laplacian priors.
     """
     given = _Periodic(plane, len(kernel))
-    clear = _split(given, kernel, _thinned, FIDELITY, start=1.0, end=256.0, factor=2.8)
+    transfer = given.transfer(kernel, centre(kernel))
+    clear = _split(given, transfer, _thinned, fidelity, start=1.0, end=256.0, factor=2.8)
     return clear[given.inside].clamp(0, 1)
+
+
+def blurred(plane: Tensor, kernel: Tensor) -> Tensor:
+    """[H, W] blurred by the kernel [K, K], taken about its centre."""
+    given = _Periodic(plane, len(kernel))
+    return given.inverse(given.transfer(kernel, centre(kernel)) * given.spectrum)[given.inside]
+
+
+def spread(kernel: Tensor) -> float:
+    """Standard deviation along the longer axis, in pixels."""
+    places = kernel.nonzero()
+    covariance = places.double().T.cov(correction=0, aweights=kernel[kernel > 0].double())
+    return float(torch.linalg.eigvalsh(covariance)[-1].clamp(min=0).sqrt())
+
+
+def centre(kernel: Tensor) -> tuple[float, float]:
+    """How far the centre of mass is below and to the right of the middle, in pixels.
+
+    That a blur moves the photo as well, nobody can tell who has the photo alone.
+    """
+    axis = torch.arange(len(kernel)) - len(kernel) // 2
+    return float((kernel.sum(1) * axis).sum()), float((kernel.sum(0) * axis).sum())
 
 
 class _Periodic:
@@ -180,11 +120,13 @@ class _Periodic:
     def inverse(self, spectrum: Tensor) -> Tensor:
         return irfft2(spectrum, s=self.shape)
 
-    def transfer(self, kernel: Tensor) -> Tensor:
-        """The spectrum of a kernel [K, K] about the origin."""
+    def transfer(self, kernel: Tensor, about: tuple[float, float] = (0, 0)) -> Tensor:
+        """The spectrum of a kernel [K, K] whose origin is so far from its middle, in pixels."""
         whole = torch.zeros(self.shape)
         whole[: len(kernel), : len(kernel)] = kernel
-        return rfft2(whole.roll((-(len(kernel) // 2),) * 2, (0, 1)))
+        spectrum = rfft2(whole.roll((-(len(kernel) // 2),) * 2, (0, 1)))
+        down, right = fftfreq(self.shape[0])[:, None], rfftfreq(self.shape[1])
+        return spectrum * torch.exp(2j * torch.pi * (about[0] * down + about[1] * right))
 
 
 def _faded(plane: Tensor, margin: int) -> Tensor:
@@ -212,7 +154,7 @@ Shrink = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 
 def _split(
     given: _Periodic,
-    kernel: Tensor,
+    transfer: Tensor,
     shrink: Shrink,
     fidelity: float,
     start: float,
@@ -223,7 +165,6 @@ def _split(
 
     What the photo's own fit weighs in this is `fidelity`, and the gradients' rises by `factor`.
     """
-    transfer = given.transfer(kernel)
     match, power = transfer.conj() * given.spectrum, transfer.abs().square()
     plane, weight = given.plane, start
     while weight < end:
@@ -241,7 +182,7 @@ def _flattened(given: _Periodic, kernel: Tensor) -> Tensor:
         kept = across.square() + down.square() >= SPARSITY / weight
         return across * kept, down * kept
 
-    return _split(given, kernel, flatten, 1.0, start=2 * SPARSITY, end=1e5, factor=2.0)
+    return _split(given, given.transfer(kernel), flatten, 1.0, start=2 * SPARSITY, end=1e5, factor=2.0)
 
 
 def _thinned(across: Tensor, down: Tensor, weight: float) -> tuple[Tensor, Tensor]:
@@ -313,9 +254,7 @@ def _tidy(kernel: Tensor, stray: float = STRAY) -> Tensor:
 
 def centred(kernel: Tensor) -> Tensor:
     """[K, K], moved by whole pixels, so that its centre of mass is in the middle."""
-    axis = torch.arange(len(kernel)) - len(kernel) // 2
-    shifts = [-round(float((kernel.sum(d) * axis).sum())) for d in (1, 0)]
-    return kernel.roll(shifts, (0, 1))
+    return kernel.roll([-round(off) for off in centre(kernel)], (0, 1))
 
 
 def _resized(plane: Tensor, shape: list[int]) -> Tensor:

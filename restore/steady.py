@@ -1,0 +1,140 @@
+"""Camera shake taken out: where one blur explains a photo, more comes back than a network can give.
+
+A network gives back the mean of all photos that may have become this one, and the longer the
+motion, the less is that sharper than the photo. Deconvolution by the kernel that the photo itself
+shows brings several decibels more, and where the kernel is wrong it rings. A small network, the
+fusion, sees both and takes of each what is good.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import tiling
+from .deconvolution import blurred, deconvolve, find_kernel, spread
+from .engine import Engine
+from .models import fusion
+from .weights import load_model
+from .working_size import enlarge, shrink
+
+SIDE = 1024
+"""Photos with a longer side are worked on at half of it, or a quarter: how far a hand shakes is a
+share of the frame, however many pixels that has."""
+JUDGED = 512
+"""The kernel is looked for in the central square of at most this side, in pixels."""
+SMALLEST = 128
+"""Photos with a shorter side at the working size show too little."""
+SPREAD = 1.5
+"""Standard deviation of the kernel along its longer axis, in pixels, from which a shake begins:
+less is left to the model."""
+FIDELITIES = (125.0, 700.0, 4000.0)
+"""Of the deconvolutions: for much noise, some, and none."""
+ERRORS = 4.0
+"""Errors are shown to the fusion so much enlarged, about 0.5."""
+TRUSTED = 0.2
+"""From this share of deconvolution in the result on, shake was found and taken out. Chosen on
+validation photos, shaken and not."""
+TILE, CONTEXT, MULTIPLE = 2**21, 80, 16
+"""Of the fusion, in pixels: what a tile reads at most, what it sees around, what its sides are
+multiples of."""
+
+
+def steady(
+    pixels: np.ndarray,
+    restored: np.ndarray,
+    device: torch.device,
+    progress: Callable[[float], None],
+) -> np.ndarray | None:
+    """The photo without its camera shake, or None where none is found.
+
+    `pixels` are uint8 or uint16 [H, W] or [H, W, 3], `restored` what a model made of them, of the
+    same shape and dtype, as is the result. `progress` is called with the share done, 0 to 1; what
+    it raises comes through. The fusion runs on `device`, all else on the CPU. Raises WeightsError.
+    """
+    scale = next((s for s in (1, 0.5) if max(pixels.shape[:2]) * s <= SIDE), 0.25)
+    small = shrink(pixels, scale)
+    if min(small.shape[:2]) < SMALLEST:
+        return None
+    photo = _planes(small)
+    kernel = find(photo, lambda share: progress(0.6 * share))
+    if spread(kernel) < SPREAD:
+        return None
+    network = _planes(shrink(restored, scale))
+    seen = show(photo, network, kernel, lambda share: progress(0.6 + 0.3 * share))
+    clear, trust = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
+    if trust < TRUSTED:
+        return None
+    clear = clear if pixels.ndim == 3 else clear.mean(0, keepdim=True)
+    levels = (clear.clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
+    return enlarge(pixels, small, levels[0] if pixels.ndim == 2 else np.moveaxis(levels, 0, -1))
+
+
+def find(photo: Tensor, progress: Callable[[float], None] = lambda share: None) -> Tensor:
+    """The kernel [K, K] that blurred a photo [1 or 3, H, W], as its centre shows it."""
+    plane = photo.mean(0)
+    top, left = (max(0, (extent - JUDGED) // 2) for extent in plane.shape)
+    return find_kernel(plane[top : top + JUDGED, left : left + JUDGED], progress)
+
+
+def show(
+    photo: Tensor,
+    network: Tensor,
+    kernel: Tensor,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Tensor:
+    """All that the fusion sees, [21, H, W] in [0, 1], of a photo [1 or 3, H, W].
+
+    `network` is what a model made of it, `kernel` [K, K] the blur that was found in it.
+    """
+    deconvolved = []
+    for done, fidelity in enumerate(FIDELITIES):
+        progress(done / len(FIDELITIES))
+        deconvolved.append(torch.stack([deconvolve(plane, kernel, fidelity) for plane in photo]))
+    errors = [
+        torch.stack([blurred(plane, kernel) for plane in clear]) - photo
+        for clear in (network, deconvolved[1])
+    ]
+    errors = [(0.5 + ERRORS * error).clamp(0, 1) for error in errors]
+    parts = torch.stack([photo, network, *deconvolved, *errors])
+    return parts.expand(-1, 3, -1, -1).flatten(0, 1)
+
+
+@lru_cache(maxsize=2)
+def _engine(device: torch.device) -> Engine:
+    return Engine(load_model("fusion"), device)
+
+
+def _fuse(
+    seen: Tensor, device: torch.device, progress: Callable[[float], None]
+) -> tuple[Tensor, float]:
+    """[21, H, W] -> the photo [3, H, W], and the share that deconvolution has in it.
+
+    Of that share a pixel counts by how far it is from the model's: where all agree, all is one.
+    """
+    engine = _engine(device)
+    clear, taken, offered = torch.empty_like(seen[:3]), 0.0, 0.0
+    tiles = tiling.tiles(*seen.shape[1:], TILE, CONTEXT, MULTIPLE)
+    for done, (row, column) in enumerate(tiles):
+        progress(done / len(tiles))
+        x = tiling.read(seen, row, column)[None].to(device)
+        output = engine.residual(fusion.contrasted(x))
+        inside = (
+            slice(row.start - row.low, row.stop - row.low),
+            slice(column.start - column.low, column.stop - column.low),
+        )
+        part = fusion.joined(x, output)[0][:, *inside]
+        clear[:, row.start : row.stop, column.start : column.stop] = part.cpu()
+        photos = x[0, : 3 * fusion.PHOTOS, *inside].unflatten(0, (fusion.PHOTOS, 3))
+        away = (photos[2:] - photos[1]).abs().mean(1)
+        taken += float((fusion.weights(output)[0, 2:, *inside] * away).sum())
+        offered += float(away.mean(0).sum())
+    return clear, taken / max(offered, 1e-9)
+
+
+def _planes(pixels: np.ndarray) -> Tensor:
+    """uint16 [H, W] or [H, W, 3] -> float [1 or 3, H, W] in [0, 1]."""
+    whole = torch.from_numpy(pixels.astype(np.float32) / 65535)
+    return whole[None] if whole.ndim == 2 else whole.permute(2, 0, 1).contiguous()
