@@ -182,7 +182,9 @@ def _flattened(given: _Periodic, kernel: Tensor) -> Tensor:
         kept = across.square() + down.square() >= SPARSITY / weight
         return across * kept, down * kept
 
-    return _split(given, given.transfer(kernel), flatten, 1.0, start=2 * SPARSITY, end=1e5, factor=2.0)
+    return _split(
+        given, given.transfer(kernel), flatten, 1.0, start=2 * SPARSITY, end=1e5, factor=2.0
+    )
 
 
 def _thinned(across: Tensor, down: Tensor, weight: float) -> tuple[Tensor, Tensor]:

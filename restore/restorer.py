@@ -24,8 +24,10 @@ SHARE = 0.6
 TILE_BYTES = 1_800_000_000
 """A tile on the CPU takes no more, so that 48 megapixels are restored within 3 GB."""
 QUIET: Callable[[float], None] = lambda share: None  # noqa: E731
-STEADIED = "Camera shake was found and taken out."
-NOT_STEADIED = "No camera shake was found that explains this photo: it is restored as by auto."
+STEADIED = "One blur over the whole photo, as of camera shake, was found and taken out."
+NOT_STEADIED = (
+    "No blur over the whole photo, as of camera shake, was found: it is restored as by auto."
+)
 
 
 class Restorer:

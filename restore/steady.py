@@ -37,6 +37,8 @@ ERRORS = 4.0
 TRUSTED = 0.2
 """From this share of deconvolution in the result on, shake was found and taken out. Chosen on
 validation photos, shaken and not."""
+VISIBLE = 1 / 255
+"""A change of less, RMS, is none: the photo was sharp."""
 TILE, CONTEXT, MULTIPLE = 2**21, 80, 16
 """Of the fusion, in pixels: what a tile reads at most, what it sees around, what its sides are
 multiples of."""
@@ -65,7 +67,7 @@ def steady(
     network = _planes(shrink(restored, scale))
     seen = show(photo, network, kernel, lambda share: progress(0.6 + 0.3 * share))
     clear, trust = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
-    if trust < TRUSTED:
+    if trust < TRUSTED or (clear - network).square().mean().sqrt() < VISIBLE:
         return None
     clear = clear if pixels.ndim == 3 else clear.mean(0, keepdim=True)
     levels = (clear.clamp(0, 1) * 65535).round().numpy().astype(np.uint16)

@@ -86,10 +86,10 @@ def test_what_cannot_be_made_or_trained_on_gets_a_sentence(samples, tmp_path):
         fusion.make(photos, tmp_path, train=0, val=1)
     with pytest.raises(TrainingError, match="There are no samples in"):
         fit(toy("fusion"), "fusion", tmp_path, tmp_path)
+    for split in ("train", "val"):
+        (tmp_path / "small" / split).mkdir(parents=True)
+    shutil.copy(EXAMPLES / "cat-study.png", tmp_path / "small" / "train")
     with pytest.raises(TrainingError, match="Add larger ones"):
-        (tmp_path / "small" / "train").mkdir(parents=True)
-        (tmp_path / "small" / "val").mkdir()
-        shutil.copy(EXAMPLES / "cat-study.png", tmp_path / "small" / "train")
         fusion.make(tmp_path / "small", tmp_path, train=1, val=1)
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)

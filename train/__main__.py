@@ -171,6 +171,9 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Only so many photos, evenly spread.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     write: Annotated[bool, typer.Option(help="Record the figures beside the weights.")] = False,
+    shake: Annotated[
+        bool, typer.Option("--shake", help="Models also look for camera shake; without --write.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write all rows to this JSON file.")] = None,
 ) -> None:
     """Measure models beside plain opponents."""
@@ -193,6 +196,7 @@ def evaluate(
             opponents=validation is not None,
             limit=limit,
             write=write,
+            shake=shake,
         )
     except EvaluationError as error:
         _stop(str(error))

@@ -27,6 +27,7 @@ from restore import weights as registry
 from restore.distort import blur
 from restore.metrics import psnr, ssim
 from restore.weights import BUNDLED, locate, measured, read_config
+from restore.working_size import Scale
 
 from .suites import SUITES, Case, EvaluationError, Job, named, one_kind_of_error, plan, plan_pairs
 
@@ -148,27 +149,34 @@ def evaluate(
     opponents: bool = True,
     limit: int | None = None,
     write: bool = False,
+    shake: bool = False,
 ) -> dict[str, dict]:
     """Score `models` on `suites` over clear `photos` (folders or files), then on `pairs`.
 
     `pairs` are a folder of blurred and one of clear photos under the same names; `levin` is the
     file of kernels for the suite shake; opponents are tuned on the photos in `validation`; `limit`
-    takes only so many photos, evenly spread. Prints a table per suite and returns the figures,
-    {suite: {"label", "photos": how many, "rows": [the fields of Row]}}. After each suite, `out`
-    receives them as JSON; with `write`, metrics.json beside each model's weights and opponents.json
-    above them receive their shares. Raises EvaluationError.
+    takes only so many photos, evenly spread; with `shake`, models also look for camera shake.
+    Prints a table per suite and returns the figures, {suite: {"label", "photos": how many, "rows":
+    [the fields of Row]}}. After each suite, `out` receives them as JSON; with `write`, metrics.json
+    beside each model's weights and opponents.json above them receive their shares. Raises
+    EvaluationError.
     """
     if not photos and not pairs:
         raise EvaluationError("There is nothing to score: name photos, or two folders of pairs.")
     if write and weights and not Path(weights).is_dir():
         raise EvaluationError("Figures are written beside weights in a local folder only.")
+    if write and shake:
+        raise EvaluationError(
+            "Figures are written of the models alone: leave out --write or --shake."
+        )
     chosen, trials = named(suites), validation if opponents else None
     jobs = plan(chosen, photos, levin, trials, limit) if photos else []
     if photos and opponents and not validation:
         tqdm.write("No validation photos to tune the opponents on: they are left out.")
     if pairs:
         jobs.append(plan_pairs(*pairs, limit))
-    rivals = [_model(load(name, weights, device)) for name in models]
+    scale: Scale = "shake" if shake else "auto"
+    rivals = [_model(load(name, weights, device), scale) for name in models]
     folders = {name: locate(name, weights) for name in models}
     hashes = {name: read_config(folder)["sha256"] for name, folder in folders.items()}
     if out:
@@ -190,8 +198,8 @@ def evaluate(
     return figures
 
 
-def _model(restorer: Restorer) -> Rival:
-    return Rival(restorer.name, "model", lambda photo, _: restorer.restore(photo))
+def _model(restorer: Restorer, scale: Scale) -> Rival:
+    return Rival(restorer.name, "model", lambda photo, _: restorer.restore(photo, scale=scale))
 
 
 def _run(job: Job, models: Sequence[Rival]) -> list[Row]:
