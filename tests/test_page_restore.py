@@ -140,7 +140,7 @@ def test_the_working_size_is_chosen_by_auto_and_said_or_by_the_visitor(page, cat
     assert alike(opened(download(page, "wide-gan.png", middle)), middle)
 
 
-def test_camera_shake_is_taken_out_by_auto_where_the_model_can_do_little(page, shaken):
+def test_camera_shake_is_taken_out_by_auto_where_the_model_did_not_restore(page, shaken):
     photo, restorer = opened(shaken), load("gan")
     page.locator("#restore-model").get_by_label("gan").check()
     give(page, "photo", shaken)
@@ -163,12 +163,12 @@ def test_camera_shake_is_taken_out_by_auto_where_the_model_can_do_little(page, s
 def test_camera_shake_is_looked_for_where_the_visitor_asks_for_it_and_said_so(page, cat):
     page.locator("#restore-model").get_by_label("cnn").check()
     give(page, "photo", cat.clear)
-    ready(page, part="cat-cnn.png")
+    ready(page, part="cat-clear-cnn.png")
     page.get_by_role("button", name="Working size").click()
     page.locator("#restore-scale").get_by_label("Camera shake").check()
     page.get_by_text(NOT_STEADIED).wait_for()
     alone = load("cnn").restore(opened(cat.clear))
-    assert alike(halves(page, part="cat-cnn.png")[1], alone)
+    assert alike(halves(page, part="cat-clear-cnn.png")[1], alone)
 
 
 def download(page, name: str, wanted: np.ndarray):

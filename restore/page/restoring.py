@@ -89,11 +89,13 @@ def steps(
                 none = gr.DownloadButton(value=None, interactive=False)
                 yield quick, headed(SCORES, []), none, t("restore_preview"), ""
             source = written(before, Path(folder, f"{name}.png"))
-            for result in results(before, model, tell, unwanted, size):
+            for turn, result in enumerate(results(before, model, tell, unwanted, size)):
                 after = before.with_colours(result.colours)
-                halves = source, written(after, Path(folder, f"{name}-{model}.png"))
-                file = Path(folder, "download", f"{name}-{model}{suffix(photo, before)}")
-                file.parent.mkdir(exist_ok=True)
+                shown, file = Path(folder, f"shown {turn}"), Path(folder, f"download {turn}")
+                shown.mkdir()
+                file.mkdir()
+                halves = source, written(after, shown / f"{name}-{model}.png")
+                file /= f"{name}-{model}{suffix(photo, before)}"
                 download = gr.DownloadButton(value=written(after, file), interactive=True)
                 notes = "\n\n".join(map(translated, (*before.notes, *result.notes)))
                 if size == "auto" and result.scale != "shake" and result.scale < 1:
@@ -114,21 +116,21 @@ def results(
     unwanted: Callable[[], bool],
     size: Scale,
 ) -> Iterator[Restored]:
-    """What the model makes of the photo; where by auto that is little, camera shake is taken out.
+    """What the model makes of the photo; where auto did not restore it, without camera shake too.
 
-    Raises what `restored` does.
+    While others wait, it is looked for only where it is asked for. Raises what `restored` does.
     """
     result = restored(photo, model, tell, unwanted, size)
     yield result
-    if size == "auto" and is_beyond(photo, result, model):
+    if size == "auto" and RUNS.alone() and not is_restored(photo, result, model):
         steadied = restored(photo, model, tell, unwanted, "shake")
         if STEADIED in steadied.notes:
             yield steadied
 
 
-def is_beyond(photo: Photo, result: Restored, model: str) -> bool:
-    """Whether the model could do little for the photo."""
-    return verdict(*sharpness_of_both(photo, result), model) == "beyond"
+def is_restored(photo: Photo, result: Restored, model: str) -> bool:
+    """Whether the model could do much for the photo."""
+    return verdict(*sharpness_of_both(photo, result), model) == "restored"
 
 
 def sharpness_of_both(photo: Photo, result: Restored) -> list[float | None]:
@@ -172,7 +174,7 @@ def restore_photo(
         reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
         scale: the working size in per cent, 100, 50 or 25, or auto; smaller for wider blur.
             Or shake, which takes out one blur over the whole photo, if there is one, as auto does
-            where the model can do little.
+            where the model did not restore the photo.
 
     Returns:
         the pair (before, after) as PNG
@@ -192,6 +194,6 @@ def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Ph
     if not (result := kept(before, model, size)):
         return None
     shaken = kept(before, model, "shake") if size == "auto" else None
-    if shaken and STEADIED in shaken.notes and is_beyond(before, result, model):
+    if shaken and STEADIED in shaken.notes and not is_restored(before, result, model):
         result = shaken
     return before, before.with_colours(blend(before.colours, result.colours, strength))

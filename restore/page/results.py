@@ -78,6 +78,10 @@ class Runs:
         """Whether `what` ran to its end there, and nothing else since."""
         return self._over.get((getattr(request, "session_hash", None), place), what) == what
 
+    def alone(self) -> bool:
+        """Whether no more than one run is on, or waits for another."""
+        return sum(self._running.values()) <= 1
+
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone."""
         for key in [*self._wanted, *self._stopped, *self._running]:
