@@ -38,7 +38,7 @@ def test_wide_blur_is_better_restored_small_and_auto_finds_out(measured):
 def test_figures_are_written_with_the_weights_that_made_them(measured):
     lines, out, _ = measured
     found = json.loads(out.read_text())
-    assert found["model"] == "gan"
+    assert list(found["sha256"]) == ["gan"]
     assert found["rows"][1]["sizes"] == lines[1].sizes
     head, mild, _ = report._lines(scales.table(found["rows"]))
     assert head[1:] == ["input", "100 %", "50 %", "25 %", "auto", "auto chose"]
@@ -47,7 +47,7 @@ def test_figures_are_written_with_the_weights_that_made_them(measured):
 
 
 def test_figures_of_other_weights_are_no_table(tmp_path):
-    (tmp_path / "scales.json").write_text('{"model": "cnn", "sha256": "other", "rows": []}')
+    (tmp_path / "scales.json").write_text('{"sha256": {"cnn": "other"}, "rows": []}')
     (tmp_path / "cnn").mkdir()
     shutil.copy(BUNDLED / "cnn" / "config.json", tmp_path / "cnn")
     with pytest.raises(report.ReportError, match="train scales"):

@@ -178,8 +178,9 @@ def _ways(what: ModuleType, weights: Path) -> list[list[str]]:
     name = what.__name__.split(".")[-1]
     path = weights / f"{name}.json"
     found = read_figures(path)
-    model = found.get("model")
-    if not model or found["sha256"] != read_config(locate(model, str(weights)))["sha256"]:
+    hashes = found.get("sha256", {})
+    now = {name: read_config(locate(name, str(weights)))["sha256"] for name in hashes}
+    if not hashes or hashes != now:
         raise ReportError(f"{path} has no figures of these weights: run python -m train {name}.")
     return _lines(what.table(found["rows"]))
 

@@ -48,16 +48,18 @@ def scales(model: str, photos: Sequence[Path], out: Path, limit: int | None = No
     """
     restorer = load(model)
     lines = [_measure(restorer, job) for job in plan(BLURS, photos, limit=limit)]
-    write(model, lines, table, out)
+    write([model], lines, table, out)
     return lines
 
 
-def write(model: str, lines: Sequence, table: Callable[[Sequence[dict]], Table], out: Path) -> None:
+def write(
+    networks: Sequence[str], lines: Sequence, table: Callable[[Sequence[dict]], Table], out: Path
+) -> None:
     """Print `lines` (dataclasses) as a table; write them as JSON with the weights behind them."""
     rows = [asdict(line) for line in lines]
     Console().print(table(rows))
-    figures = {"model": model, "sha256": read_config(locate(model, str(BUNDLED)))["sha256"]}
-    write_json(out, figures | {"rows": rows})
+    hashes = {name: read_config(locate(name, str(BUNDLED)))["sha256"] for name in networks}
+    write_json(out, {"sha256": hashes, "rows": rows})
 
 
 def _measure(restorer: Restorer, job: Job) -> Line:

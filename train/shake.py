@@ -66,7 +66,7 @@ def shake(
     """
     restorer = load(model)
     lines = [_measure(restorer, job) for job in plan(BLURS, photos, levin, limit=limit)]
-    write(model, lines, table, out)
+    write([model, "fusion"], lines, table, out)
     return lines
 
 
