@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from conftest import EXAMPLES
 from PIL import Image
 from skimage import data
 
@@ -254,6 +255,17 @@ def test_real_pairs_by_name(photos, tmp_path, capsys):
     assert figures["pairs"]["photos"] == 1
     assert figures["pairs"]["rows"][0]["psnr"] == pytest.approx(psnr(blurred, coffee))
     assert "2 photos" in capsys.readouterr().out
+
+
+def test_models_can_look_for_camera_shake_of_which_no_figures_are_written(weights):
+    call = {"photos": [EXAMPLES / "boats.jpg"], "suites": ["motion"], "opponents": False}
+    alone, both = (
+        evaluate(["cnn"], **call, shake=shake)["motion"]["rows"] for shake in (False, True)
+    )
+    assert both[0] == alone[0]
+    assert both[1]["psnr"] > alone[1]["psnr"] + 0.5
+    with pytest.raises(EvaluationError, match="of the models alone"):
+        evaluate(["cnn"], weights, **call, shake=True, write=True)
 
 
 @pytest.mark.parametrize(
