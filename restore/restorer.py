@@ -119,7 +119,9 @@ class Restorer:
     def _shown(photo: Photo, restored: np.ndarray) -> Photo:
         """Alpha stays as it is, and so do the colours that it hides."""
         if photo.alpha is not None:
-            restored = np.where((photo.alpha == 0)[..., None], photo.colours, restored)
+            hidden = photo.alpha == 0
+            restored = restored.copy()  # it may be kept elsewhere
+            restored[hidden] = photo.colours[hidden]
         return photo.with_colours(restored)
 
     def _restore_image(

@@ -170,3 +170,16 @@ def test_what_it_brings_is_measured_written_and_shown(clear, levin, tmp_path, mo
     assert first[4] == "1 of 1"
     with pytest.raises(EvaluationError, match="does not exist"):
         shake.shake("cnn", [tmp_path / "none"], levin, out)
+
+
+def test_alpha_and_grey_stay_when_shake_is_taken_out(clear):
+    grey = Image.fromarray(shake_it(clear, STRAIGHT)).convert("L")
+    alpha = np.full(grey.size[::-1], 255, np.uint8)
+    alpha[:40, :60] = 0
+    given = Image.merge("LA", (grey, Image.fromarray(alpha)))
+    found = load("cnn").restore(given, scale="shake")
+    assert (found.mode, found.size) == ("LA", given.size)
+    assert np.array_equal(np.asarray(found)[..., 1], alpha)
+    before, after = (np.asarray(one)[..., 0] for one in (given, found))
+    assert np.array_equal(after[alpha == 0], before[alpha == 0])
+    assert not np.array_equal(after[alpha > 0], before[alpha > 0])

@@ -303,13 +303,13 @@ print(np.median(memory[-30:]) - np.median(memory[10:40]))
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc and oneDNN are meant")
 def test_memory_stays_flat_whatever_the_sizes():
     """By how much depends on processor and threads, so it is compared, not measured by itself."""
-    grown = {}
-    for how in ("flat", "as it comes"):
+    grown = {"flat": 0.0, "as it comes": 0.0}
+    for how in 3 * list(grown):  # one run alone is up to a half off
         command = [sys.executable, "-c", GROWTH, how]
         environment = {**os.environ, "OMP_NUM_THREADS": "2"}
         process = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
         )
-        grown[how] = float(process.stdout)
-    # MB: 3 to 4 and 105 to 120 with AMX
+        grown[how] += float(process.stdout)
+    # MB in a run: 3 to 4 and 105 to 120 with AMX, 10 to 25 and 42 to 67 with AVX-512 on two cores
     assert grown["flat"] < grown["as it comes"] / 2, grown
