@@ -58,26 +58,30 @@ def find_kernel(plane: Tensor, progress: Callable[[float], None] = lambda share:
         else:
             kernel = _tidy(_resized(kernel, [size, size]), stray=0)
         for _ in range(ROUNDS):
-            kernel = centred(_tidy(_kernel(given, _flattened(given, kernel), size)))
+            kernel = _centred(_tidy(_kernel(given, _flattened(given, kernel), size)))
     return kernel
 
 
-def deconvolve(plane: Tensor, kernel: Tensor, fidelity: float) -> Tensor:
+def deconvolve(plane: Tensor, kernel: Tensor, *fidelities: float) -> Tensor:
     """[H, W] in [0, 1], as it was before the kernel [K, K], taken about its centre, blurred it.
 
-    `fidelity` weighs the photo against its gradients: 100 where there is noise, thousands where
-    there is none. Krishnan and Fergus, 2009, Fast image deconvolution using hyper-Laplacian priors.
+    Once for each of `fidelities`, [N, H, W]: they weigh the photo against its gradients, 100 where
+    there is noise, thousands where there is none. Krishnan and Fergus, 2009, Fast image
+    deconvolution using hyper-Laplacian priors.
     """
     given = _Periodic(plane, len(kernel))
-    transfer = given.transfer(kernel, centre(kernel))
-    clear = _split(given, transfer, _thinned, fidelity, start=1.0, end=256.0, factor=2.8)
-    return clear[given.inside].clamp(0, 1)
+    transfer = given.transfer_about_centre(kernel)
+    planes = [
+        _split(given, transfer, _thinned, fidelity, start=1.0, end=256.0, factor=2.8)
+        for fidelity in fidelities
+    ]
+    return torch.stack(planes)[:, *given.inside].clamp(0, 1)
 
 
 def blurred(plane: Tensor, kernel: Tensor) -> Tensor:
     """[H, W] blurred by the kernel [K, K], taken about its centre."""
     given = _Periodic(plane, len(kernel))
-    return given.inverse(given.transfer(kernel, centre(kernel)) * given.spectrum)[given.inside]
+    return given.inverse(given.transfer_about_centre(kernel) * given.spectrum)[given.inside]
 
 
 def spread(kernel: Tensor) -> float:
@@ -120,13 +124,18 @@ class _Periodic:
     def inverse(self, spectrum: Tensor) -> Tensor:
         return irfft2(spectrum, s=self.shape)
 
-    def transfer(self, kernel: Tensor, about: tuple[float, float] = (0, 0)) -> Tensor:
-        """The spectrum of a kernel [K, K] whose origin is so far from its middle, in pixels."""
+    def transfer(self, kernel: Tensor) -> Tensor:
+        """The spectrum of a kernel [K, K] about its middle."""
         whole = torch.zeros(self.shape)
         whole[: len(kernel), : len(kernel)] = kernel
-        spectrum = rfft2(whole.roll((-(len(kernel) // 2),) * 2, (0, 1)))
+        return rfft2(whole.roll((-(len(kernel) // 2),) * 2, (0, 1)))
+
+    def transfer_about_centre(self, kernel: Tensor) -> Tensor:
+        """The same about its `centre`, to the fraction of a pixel."""
+        below, beside = centre(kernel)
         down, right = fftfreq(self.shape[0])[:, None], rfftfreq(self.shape[1])
-        return spectrum * torch.exp(2j * torch.pi * (about[0] * down + about[1] * right))
+        phase = torch.exp(2j * torch.pi * (below * down + beside * right))
+        return self.transfer(kernel) * phase
 
 
 def _faded(plane: Tensor, margin: int) -> Tensor:
@@ -254,7 +263,7 @@ def _tidy(kernel: Tensor, stray: float = STRAY) -> Tensor:
     return kernel / kernel.sum()
 
 
-def centred(kernel: Tensor) -> Tensor:
+def _centred(kernel: Tensor) -> Tensor:
     """[K, K], moved by whole pixels, so that its centre of mass is in the middle."""
     return kernel.roll([-round(off) for off in centre(kernel)], (0, 1))
 

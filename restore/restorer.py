@@ -202,11 +202,8 @@ class Restorer:
         for done, (row, column) in enumerate(plan):
             progress(done / len(plan))
             levels = self._restore_tile(tiling.read(photo, row, column), grey)
-            inside = levels[
-                row.start - row.low : row.stop - row.low,
-                column.start - column.low : column.stop - column.low,
-            ]
-            part = restored[row.start : row.stop, column.start : column.stop]
+            inside = levels[row.inside, column.inside]
+            part = restored[row.kept, column.kept]
             part[...] = inside if pixels.ndim == 3 else inside[..., 0]
         progress(1.0)
         return restored

@@ -32,7 +32,7 @@ SPREAD = 1.5
 less is left to the model."""
 FIDELITIES = (125.0, 700.0, 4000.0)
 """Of the deconvolutions: for much noise, some, and none."""
-ERRORS = 4.0
+ENLARGED = 4.0
 """Errors are shown to the fusion so much enlarged, about 0.5."""
 TRUSTED = 0.2
 """From this share of deconvolution in the result on, shake was found and taken out. Chosen on
@@ -91,15 +91,16 @@ def show(
 
     `network` is what a model made of it, `kernel` [K, K] the blur that was found in it.
     """
-    deconvolved = []
-    for done, fidelity in enumerate(FIDELITIES):
-        progress(done / len(FIDELITIES))
-        deconvolved.append(torch.stack([deconvolve(plane, kernel, fidelity) for plane in photo]))
+    planes = []
+    for done, plane in enumerate(photo):
+        progress(done / len(photo))
+        planes.append(deconvolve(plane, kernel, *FIDELITIES))
+    deconvolved = torch.stack(planes, 1)
     errors = [
         torch.stack([blurred(plane, kernel) for plane in clear]) - photo
         for clear in (network, deconvolved[1])
     ]
-    errors = [(0.5 + ERRORS * error).clamp(0, 1) for error in errors]
+    errors = [(0.5 + ENLARGED * error).clamp(0, 1) for error in errors]
     parts = torch.stack([photo, network, *deconvolved, *errors])
     return parts.expand(-1, 3, -1, -1).flatten(0, 1)
 
@@ -123,12 +124,9 @@ def _fuse(
         progress(done / len(tiles))
         x = tiling.read(seen, row, column)[None].to(device)
         output = engine.residual(fusion.contrasted(x))
-        inside = (
-            slice(row.start - row.low, row.stop - row.low),
-            slice(column.start - column.low, column.stop - column.low),
-        )
+        inside = row.inside, column.inside
         part = fusion.joined(x, output)[0][:, *inside]
-        clear[:, row.start : row.stop, column.start : column.stop] = part.cpu()
+        clear[:, row.kept, column.kept] = part.cpu()
         photos = x[0, : 3 * fusion.PHOTOS, *inside].unflatten(0, (fusion.PHOTOS, 3))
         away = (photos[2:] - photos[1]).abs().mean(1)
         taken += float((fusion.weights(output)[0, 2:, *inside] * away).sum())

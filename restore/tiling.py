@@ -44,6 +44,16 @@ class Span:
     """The network reads [low, high) and answers for [start, stop). Of a photo whose size is no
     multiple of the network's, `high` lies beyond it, where it continues by mirroring."""
 
+    @property
+    def kept(self) -> slice:
+        """Of the photo, what it answers for."""
+        return slice(self.start, self.stop)
+
+    @property
+    def inside(self) -> slice:
+        """The same of what it has read."""
+        return slice(self.start - self.low, self.stop - self.low)
+
 
 def spans(size: int, core: int, context: int, multiple: int, pitch: int = 1) -> list[Span]:
     """Cut a line of `size` pixels into spans of at most `core` that see `context` pixels around.

@@ -126,10 +126,10 @@ def _make(file: Path, path: Path, index: int) -> None:
     network = torch.tensor(model.restore(levels)).permute(2, 0, 1) / 255
     seen = show(distorted[0], network, find(distorted[0]))
     planes = (torch.cat([seen, clear[0]]) * 255).round().byte()
-    partial = path.with_suffix(".part")
-    with partial.open("wb") as opened:
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as opened:
         np.save(opened, planes.numpy())
-    partial.replace(path)
+    unfinished.replace(path)
 
 
 class Samples:

@@ -13,8 +13,6 @@ PHOTOS = 5
 """The photo as it is, what the model made of it, and three deconvolutions from soft to sharp."""
 ERRORS = 2
 """What is left over of the photo when the model's result, and a deconvolution, are blurred anew."""
-
-
 CONTRAST = 4.0
 """Differences between the photos are so much enlarged for the network."""
 DECISION = 8.0

@@ -89,7 +89,8 @@ def steps(
                 none = gr.DownloadButton(value=None, interactive=False)
                 yield quick, headed(SCORES, []), none, t("restore_preview"), ""
             source = written(before, Path(folder, f"{name}.png"))
-            for turn, result in enumerate(results(before, model, tell, unwanted, size)):
+            outcomes = judged(before, model, tell, unwanted, size)
+            for turn, (result, sharp) in enumerate(outcomes):
                 after = before.with_colours(result.colours)
                 shown, file = Path(folder, f"shown {turn}"), Path(folder, f"download {turn}")
                 shown.mkdir()
@@ -100,7 +101,6 @@ def steps(
                 notes = "\n\n".join(map(translated, (*before.notes, *result.notes)))
                 if size == "auto" and result.scale != "shake" and result.scale < 1:
                     notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
-                sharp = sharpness_of_both(before, result)
                 words = VERDICTS[verdict(*sharp, model)]
                 yield halves, gr.skip(), download, words, notes
                 rows = score_rows(before, after, clear, *sharp)
@@ -109,23 +109,25 @@ def steps(
             yield (gr.skip(),) * 5
 
 
-def results(
+def judged(
     photo: Photo,
     model: str,
     tell: Callable[[float, str], None],
     unwanted: Callable[[], bool],
     size: Scale,
-) -> Iterator[Restored]:
+) -> Iterator[tuple[Restored, tuple[float | None, float | None]]]:
     """What the model makes of the photo; where auto did not restore it, without camera shake too.
 
-    While others wait, it is looked for only where it is asked for. Raises what `restored` does.
+    Each with the sharpness of the photo and its own. While others wait, shake is looked for only
+    where it is asked for. Raises what `restored` does.
     """
     result = restored(photo, model, tell, unwanted, size)
-    yield result
-    if size == "auto" and RUNS.alone() and not is_restored(photo, result, model):
+    sharp = sharpness_of_both(photo, result)
+    yield result, sharp
+    if size == "auto" and RUNS.alone() and verdict(*sharp, model) != "restored":
         steadied = restored(photo, model, tell, unwanted, "shake")
         if STEADIED in steadied.notes:
-            yield steadied
+            yield steadied, (sharp[0], _sharpness(photo, steadied))
 
 
 def is_restored(photo: Photo, result: Restored, model: str) -> bool:
@@ -133,10 +135,13 @@ def is_restored(photo: Photo, result: Restored, model: str) -> bool:
     return verdict(*sharpness_of_both(photo, result), model) == "restored"
 
 
-def sharpness_of_both(photo: Photo, result: Restored) -> list[float | None]:
+def sharpness_of_both(photo: Photo, result: Restored) -> tuple[float | None, float | None]:
     """Of the photo and of its result."""
-    after = photo.with_colours(result.colours)
-    return [sharpness_of(one.levels()) for one in (photo, after)]
+    return sharpness_of(photo.levels()), _sharpness(photo, result)
+
+
+def _sharpness(photo: Photo, result: Restored) -> float | None:
+    return sharpness_of(photo.with_colours(result.colours).levels())
 
 
 def score_rows(
