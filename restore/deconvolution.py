@@ -15,12 +15,7 @@ from torch.nn.functional import interpolate
 
 from .tiling import reflect_pad
 
-REACH = 31
-"""Side of the largest kernel that is looked for, in pixels."""
-
-# Of the search; as in the papers but for the two that are tuned on validation photos.
-SPARSITY = 5e-3
-"""Gradients whose square is lower are taken for flat. Tuned."""
+# Of the search; as in the papers but for the one that is tuned on validation photos.
 FAINT = 0.1
 """Of the highest value of a kernel: what is lower is noise. Tuned."""
 STRAY = 0.1
@@ -33,23 +28,32 @@ ROUNDS = 5
 """At each of them: photo, kernel, photo, kernel ..."""
 DESCENTS = 21
 """Steps of conjugate gradients for a kernel."""
+ERROR = 0.2
+"""Of a photo's unlikeliness, what the error of blurring it anew counts beside its gradients. Tuned
+on validation photos."""
 HYPER = 0.8
 """Exponent of gradients in photos: Krishnan and Fergus, 2009."""
 
 
-def find_kernel(plane: Tensor, progress: Callable[[float], None] = lambda share: None) -> Tensor:
-    """The one kernel that blurred a grey photo [H, W]: [REACH, REACH], sum 1, about its centre.
+def find_kernel(
+    plane: Tensor,
+    reach: int,
+    sparsity: float,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Tensor:
+    """The one kernel that blurred a grey photo [H, W]: [reach, reach], sum 1, about its centre.
 
     From small to full size; at each level by turns the photo of few gradients that the kernel
-    leads to, and the kernel that leads from it to the photo given. Xu, Zheng and Jia, 2013,
+    leads to, and the kernel that leads from it to the photo given. Gradients whose square is lower
+    than `sparsity` are taken for flat. Xu, Zheng and Jia, 2013,
     https://doi.org/10.1109/CVPR.2013.147; Cho and Lee, 2009, https://doi.org/10.1145/1618452.1618491.
     """
-    levels = int(np.log(REACH / 5) / np.log(STEP)) + 2
+    levels = int(np.log(reach / 5) / np.log(STEP)) + 2
     kernel = None
     for level in reversed(range(levels)):
         progress(2.0**-level)  # a level takes twice as long as the one before
         factor = STEP**-level
-        size = max(3, round(REACH * factor) | 1)
+        size = max(3, round(reach * factor) | 1)
         small = [int(side * factor) for side in plane.shape]
         given = _Periodic(_resized(plane, small) if level else plane, size)
         if kernel is None:
@@ -58,7 +62,7 @@ def find_kernel(plane: Tensor, progress: Callable[[float], None] = lambda share:
         else:
             kernel = _tidy(_resized(kernel, [size, size]), stray=0)
         for _ in range(ROUNDS):
-            kernel = _centred(_tidy(_kernel(given, _flattened(given, kernel), size)))
+            kernel = _centred(_tidy(_kernel(given, _flattened(given, kernel, sparsity), size)))
     return kernel
 
 
@@ -82,6 +86,21 @@ def blurred(plane: Tensor, kernel: Tensor) -> Tensor:
     """[H, W] blurred by the kernel [K, K], taken about its centre."""
     given = _Periodic(plane, len(kernel))
     return given.inverse(given.transfer_about_centre(kernel) * given.spectrum)[given.inside]
+
+
+def unlikely(clear: Tensor, plane: Tensor, kernel: Tensor) -> float:
+    """How little `clear` [H, W] looks like a photo that the kernel [K, K] blurred into `plane`.
+
+    The lower, the better: how far its gradients are from few and high, and how far it is, blurred
+    anew, from the plane. Krishnan, Tay and Fergus, 2011, Blind deconvolution using a normalized
+    sparsity measure, https://doi.org/10.1109/CVPR.2011.5995521; here both as logarithms.
+    """
+    margin = len(kernel) // 2
+    inside = (slice(margin, -margin),) * 2
+    gradients = torch.cat([gradient[inside].flatten() for gradient in _gradients(clear)])
+    ratio = gradients.abs().mean() / gradients.square().mean().sqrt()
+    error = (blurred(clear, kernel) - plane)[inside].square().mean().sqrt()
+    return float(ratio.clamp(min=1e-9).log() + ERROR * error.clamp(min=1e-9).log())
 
 
 def spread(kernel: Tensor) -> float:
@@ -184,15 +203,15 @@ def _split(
     return plane
 
 
-def _flattened(given: _Periodic, kernel: Tensor) -> Tensor:
+def _flattened(given: _Periodic, kernel: Tensor, sparsity: float) -> Tensor:
     """The photo with as few gradients as can be that the kernel would blur into the one given."""
 
     def flatten(across: Tensor, down: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-        kept = across.square() + down.square() >= SPARSITY / weight
+        kept = across.square() + down.square() >= sparsity / weight
         return across * kept, down * kept
 
     return _split(
-        given, given.transfer(kernel), flatten, 1.0, start=2 * SPARSITY, end=1e5, factor=2.0
+        given, given.transfer(kernel), flatten, 1.0, start=2 * sparsity, end=1e5, factor=2.0
     )
 
 

@@ -6,6 +6,7 @@ shows brings several decibels more, and where the kernel is wrong it rings. A sm
 fusion, sees both and takes of each what is good.
 """
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from . import tiling
-from .deconvolution import blurred, deconvolve, find_kernel, spread
+from .deconvolution import blurred, deconvolve, find_kernel, spread, unlikely
 from .engine import Engine
 from .models import fusion
 from .weights import load_model
@@ -27,6 +28,9 @@ JUDGED = 512
 """The kernel is looked for in the central square of at most this side, in pixels."""
 SMALLEST = 128
 """Photos with a shorter side at the working size show too little."""
+SEARCHES = ((31, 5e-3), (31, 8e-3), (21, 1.2e-2))
+"""The largest kernel that is looked for, and how sparse its photo is to be (`find_kernel`). No pair
+is best for all photos; tuned on validation photos."""
 SPREAD = 1.5
 """Standard deviation of the kernel along its longer axis, in pixels, from which a shake begins:
 less is left to the model."""
@@ -60,12 +64,11 @@ def steady(
     small = shrink(pixels, scale)
     if min(small.shape[:2]) < SMALLEST:
         return None
-    photo = _planes(small)
-    kernel = find(photo, lambda share: progress(0.6 * share))
-    if spread(kernel) < SPREAD:
+    photo, network = _planes(small), _planes(shrink(restored, scale))
+    kernel = find(photo, network, device, lambda share: progress(0.7 * share))
+    if kernel is None:
         return None
-    network = _planes(shrink(restored, scale))
-    seen = show(photo, network, kernel, lambda share: progress(0.6 + 0.3 * share))
+    seen = show(photo, network, kernel, lambda share: progress(0.7 + 0.2 * share))
     clear, trust = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
     if trust < TRUSTED or (clear - network).square().mean().sqrt() < VISIBLE:
         return None
@@ -74,11 +77,38 @@ def steady(
     return enlarge(pixels, small, levels[0] if pixels.ndim == 2 else np.moveaxis(levels, 0, -1))
 
 
-def find(photo: Tensor, progress: Callable[[float], None] = lambda share: None) -> Tensor:
-    """The kernel [K, K] that blurred a photo [1 or 3, H, W], as its centre shows it."""
-    plane = photo.mean(0)
-    top, left = (max(0, (extent - JUDGED) // 2) for extent in plane.shape)
-    return find_kernel(plane[top : top + JUDGED, left : left + JUDGED], progress)
+def find(
+    photo: Tensor,
+    network: Tensor,
+    device: torch.device,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Tensor | None:
+    """The kernel [K, K] that blurred a photo [1 or 3, H, W], as its centre shows it.
+
+    `network` is what a model made of it. Of SEARCHES, it is the one whose result is most likely;
+    None where there is no shake.
+    """
+    best, lowest = None, math.inf
+    photo, network = middle(photo), middle(network)
+    for done, (reach, sparsity) in enumerate(SEARCHES):
+
+        def search(share: float, done: int = done) -> None:
+            progress((done + 0.7 * share) / len(SEARCHES))
+
+        kernel = find_kernel(photo.mean(0), reach, sparsity, search)
+        if spread(kernel) < SPREAD:
+            continue
+        clear, _ = _fuse(show(photo, network, kernel, search), device)
+        score = unlikely(clear.mean(0), photo.mean(0), kernel)
+        if score < lowest:
+            best, lowest = kernel, score
+    return best
+
+
+def middle(photo: Tensor) -> Tensor:
+    """The part of [C, H, W] in which the kernel is looked for."""
+    top, left = (max(0, (extent - JUDGED) // 2) for extent in photo.shape[1:])
+    return photo[:, top : top + JUDGED, left : left + JUDGED]
 
 
 def show(
@@ -111,7 +141,7 @@ def _engine(device: torch.device) -> Engine:
 
 
 def _fuse(
-    seen: Tensor, device: torch.device, progress: Callable[[float], None]
+    seen: Tensor, device: torch.device, progress: Callable[[float], None] = lambda share: None
 ) -> tuple[Tensor, float]:
     """[21, H, W] -> the photo [3, H, W], and the share that deconvolution has in it.
 

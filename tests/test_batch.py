@@ -5,14 +5,18 @@ import io
 import stat
 import zipfile
 
+import gradio as gr
+import numpy as np
 import pytest
 from conftest import EXAMPLES
 from PIL import Image
 from steps import cut_off, serious
 
+from restore import load
 from restore.page import archive
 from restore.page.archive import BatchError, Item, gather, report, result_name
-from restore.photo import PhotoError
+from restore.page.batch_tab import restore_batch
+from restore.photo import PhotoError, decode
 
 
 @pytest.fixture
@@ -190,6 +194,19 @@ def test_the_report_is_a_table_of_all(tmp_path):
     assert [row["file"] for row in rows] == ["a, b.jpg", "c.jpg", "d.jpg"]
     assert (rows[0]["width"], rows[0]["error"]) == ("3", "")
     assert [row["error"] for row in rows[1:]] == ["c.jpg: it is damaged.", "not reached"]
+
+
+def test_a_shaken_photo_among_others_comes_back_without_its_shake(tmp_path):
+    shaken, sharp = EXAMPLES / "wren-motion.png", EXAMPLES / "cat.jpg"
+    files = [{"path": str(path)} for path in (shaken, sharp)]
+    answers = restore_batch(files, "cnn", "keep", lambda share, desc=None: None)
+    packed = next(last.value for *_, last in answers if isinstance(last, gr.DownloadButton))
+    with zipfile.ZipFile(packed["path"]) as archive:
+        text = archive.read("report.csv").decode("utf-8-sig")
+        with Image.open(archive.open("wren-motion-cnn.png")) as image:
+            found = np.asarray(image)
+    assert np.array_equal(found, load("cnn").restore(decode(shaken), scale="shake").colours)
+    assert [row["scale"] for row in csv.DictReader(io.StringIO(text))] == ["shake", "1.0"]
 
 
 def start(page, *photos, model: str) -> None:

@@ -10,12 +10,12 @@ from conftest import EXAMPLES
 from PIL import Image
 
 from restore import load
-from restore.deconvolution import REACH, blurred, centre, deconvolve, find_kernel
+from restore.deconvolution import blurred, centre, deconvolve, find_kernel, unlikely
 from restore.distort import add_noise, blur, motion_kernel, shake_kernel
 from restore.metrics import psnr
 from restore.photo import Photo, decode
 from restore.restorer import NOT_STEADIED, STEADIED
-from restore.steady import SIDE, steady
+from restore.steady import SEARCHES, SIDE, find, steady
 from train import report, shake
 from train.suites import EvaluationError, Suite
 
@@ -51,13 +51,38 @@ def clear() -> np.ndarray:
     return decode(EXAMPLES / "boats.jpg").levels()
 
 
-@pytest.mark.parametrize("true", [STRAIGHT, CURVED], ids=["straight", "curved"])
-def test_the_kernel_is_found_in_the_photo_alone(clear, true):
-    found = find_kernel(planes(shake_it(clear, true)).mean(0))
-    assert found.shape == (REACH, REACH)
+KERNELS = pytest.mark.parametrize("true", [STRAIGHT, CURVED], ids=["straight", "curved"])
+
+
+@KERNELS
+@pytest.mark.parametrize(("reach", "sparsity"), SEARCHES)
+def test_the_kernel_is_found_in_the_photo_alone(clear, true, reach, sparsity):
+    found = find_kernel(planes(shake_it(clear, true)).mean(0), reach, sparsity)
+    assert found.shape == (reach, reach)
     assert float(found.min()) >= 0
     assert float(found.sum()) == pytest.approx(1, abs=1e-5)
-    assert likeness(found, true[0]) > 0.75
+    assert likeness(found, true[0]) > 0.7
+
+
+@KERNELS
+def test_of_several_kernels_the_likely_one_is_taken(clear, true, monkeypatch):
+    photo = planes(shake_it(clear, true))
+    kernels = {5: STRAIGHT[0], 7: CURVED[0]}
+    monkeypatch.setattr("restore.steady.SEARCHES", tuple((reach, 5e-3) for reach in kernels))
+    monkeypatch.setattr(
+        "restore.steady.find_kernel", lambda plane, reach, sparsity, progress: kernels[reach]
+    )
+    assert torch.equal(find(photo, photo, torch.device("cpu")), true[0])
+
+
+@KERNELS
+def test_a_photo_is_likelier_than_what_a_wrong_kernel_or_none_makes_of_it(clear, true):
+    plane = planes(shake_it(clear, true)).mean(0)
+    wrong = (CURVED if true is STRAIGHT else STRAIGHT)[0]
+    good, bad = (deconvolve(plane, kernel, 700)[0] for kernel in (true[0], wrong))
+    best = unlikely(good, plane, true[0])
+    assert best < unlikely(bad, plane, wrong)
+    assert best < unlikely(plane, plane, true[0])
 
 
 def test_the_true_kernel_gives_the_photo_back(clear):

@@ -157,6 +157,12 @@ def test_a_run_that_breaks_down_leaves_what_was_good(tiled, tmp_path):
     assert checkpoint.load(tmp_path / "cnn")["history"][-1]["images"] == 8
 
 
+def test_a_batch_that_processes_cannot_share_is_refused(tiled, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.fit.Accelerator.num_processes", 3)
+    with pytest.raises(TrainingError, match="of 4 cannot be shared by 3 processes evenly"):
+        fit(toy("cnn", batch=4), "cnn", tiled, tmp_path)
+
+
 def test_the_spectrum_adds_to_the_loss():
     restored, clear = torch.rand(2, 1, 3, 32, 32)
     plain, _ = L1()(clear, restored, clear)

@@ -61,10 +61,6 @@ class Batches:
         """Open the training tiles; a GPU takes them into its memory. Raises TrainingError."""
         self.recipe, self.device, self.rank, self.world = recipe, device, rank, world
         store = open_tiles(tiles / "train.npy")
-        if recipe.batch % world:
-            raise TrainingError(
-                f"A batch of {recipe.batch} cannot be shared by {world} processes evenly."
-            )
         if len(store) < recipe.batch:
             raise TrainingError(
                 f"{tiles} holds {len(store)} training tiles, fewer than a batch of "

@@ -57,6 +57,10 @@ def fit(
     mixed = "bf16" if precision == torch.bfloat16 else "no"
     accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     device, world, folder = accelerator.device, accelerator.num_processes, out / name
+    if recipe.batch % world:
+        raise TrainingError(
+            f"A batch of {recipe.batch} cannot be shared by {world} processes evenly."
+        )
     if recipe.model == "fusion":
         read, validation = fusion.Samples, fusion.freeze(tiles)
     else:

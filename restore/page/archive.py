@@ -43,6 +43,7 @@ COLUMNS = (
     "width",
     "height",
     "seconds",
+    "scale",
     "sharpness_before",
     "sharpness_after",
     "error",

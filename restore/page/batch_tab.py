@@ -13,8 +13,8 @@ from PIL import Image
 from ..photo import SUFFIXES, Metadata, PhotoError, decode, encode
 from .archive import MAX_MEGAPIXELS, BatchError, Item, gather, report, result_name
 from .parts import headed, pick_metadata, pick_model, progress_line
-from .restoring import progress_in_words
-from .results import RUNS, Stopped, loaded, restored, time_words
+from .restoring import judged, progress_in_words
+from .results import RUNS, Stopped, loaded, time_words
 from .texts import t, translated
 from .work import Upload, scores, sentence_of, sentences, suffix
 
@@ -33,6 +33,8 @@ class Batch:
         self.sizes = [0.0 if item.error else item.megapixels() for item in items]
         self.started = time.perf_counter()
         self.at = 0
+        self.done = 0.0
+        """Megapixels; that a photo is looked at a second time takes none of them back."""
 
     def restore(self, archive: zipfile.ZipFile, tell, unwanted) -> None:
         """The photo at `at`: into the archive, and into the gallery. Raises Stopped."""
@@ -49,7 +51,8 @@ class Batch:
                     f"{item.name}: it is beyond the {MAX_MEGAPIXELS} megapixels of a batch; give "
                     "it in the next."
                 )
-            result = restored(photo, self.model, lambda share, _: tell(self.told(share)), unwanted)
+            progress = lambda share, _: tell(self.told(share))  # noqa: E731
+            *_, (result, sharp) = judged(photo, self.model, progress, unwanted, "auto")
             after = photo.with_colours(result.colours)
             ending = suffix({"path": item.name}, photo)
             name = result_name(item, self.model, ending, self.taken)
@@ -58,12 +61,16 @@ class Batch:
             archive.write(file, name)
             self.show(after.levels(), name)
             width, height = photo.size
-            sharp = [scores("", one.levels(), None)[-1] for one in (photo, after)]
+            sharp = [
+                scores("", one.levels(), None, known)[-1]
+                for one, known in zip((photo, after), sharp, strict=True)
+            ]
             item.row = {
                 "result": name,
                 "width": width,
                 "height": height,
                 "seconds": f"{result.seconds:.2f}",
+                "scale": result.scale,
                 "sharpness_before": sharp[0],
                 "sharpness_after": sharp[1],
             }
@@ -84,6 +91,7 @@ class Batch:
     def told(self, share: float = 0.0) -> tuple[float, str]:
         """The share done of the whole batch, and a sentence with the time left."""
         done = sum(self.sizes[: self.at]) + share * self.sizes[min(self.at, len(self.items) - 1)]
+        done = self.done = max(done, self.done)
         whole = max(sum(self.sizes), 1e-9)
         at, count = min(self.at + 1, len(self.items)), len(self.items)
         if not done:  # time spent on loading and waiting says nothing of the rest
