@@ -92,13 +92,14 @@ def find(
     photo, network = middle(photo), middle(network)
     for done, (reach, sparsity) in enumerate(SEARCHES):
 
-        def search(share: float, done: int = done) -> None:
-            progress((done + 0.7 * share) / len(SEARCHES))
+        def tell(share: float, done: int = done) -> None:
+            progress((done + share) / len(SEARCHES))
 
-        kernel = find_kernel(photo.mean(0), reach, sparsity, search)
+        kernel = find_kernel(photo.mean(0), reach, sparsity, lambda share, t=tell: t(0.7 * share))
         if spread(kernel) < SPREAD:
             continue
-        clear, _ = _fuse(show(photo, network, kernel, search), device)
+        seen = show(photo, network, kernel, lambda share, t=tell: t(0.7 + 0.3 * share))
+        clear, _ = _fuse(seen, device)
         score = unlikely(clear.mean(0), photo.mean(0), kernel)
         if score < lowest:
             best, lowest = kernel, score

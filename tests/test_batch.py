@@ -3,6 +3,7 @@
 import csv
 import io
 import stat
+import sys
 import zipfile
 
 import gradio as gr
@@ -15,8 +16,11 @@ from steps import cut_off, serious
 from restore import load
 from restore.page import archive
 from restore.page.archive import BatchError, Item, gather, report, result_name
-from restore.page.batch_tab import restore_batch
+from restore.page.batch_tab import Batch, restore_batch
+from restore.page.restoring import judged
+from restore.page.results import Stopped
 from restore.photo import PhotoError, decode
+from restore.weights import WeightsError
 
 
 @pytest.fixture
@@ -196,17 +200,57 @@ def test_the_report_is_a_table_of_all(tmp_path):
     assert [row["error"] for row in rows[1:]] == ["c.jpg: it is damaged.", "not reached"]
 
 
+def restored_batch(files: list[dict], folder=None) -> tuple[list[str], list[dict]]:
+    """Names in the archive, and the lines of its report; unpacked into `folder`."""
+    answers = restore_batch(files, "cnn", "keep", lambda share, desc=None: None)
+    packed = next(last.value for *_, last in answers if isinstance(last, gr.DownloadButton))
+    with zipfile.ZipFile(packed["path"]) as file:
+        if folder:
+            file.extractall(folder)
+        text = file.read("report.csv").decode("utf-8-sig")
+        return file.namelist(), list(csv.DictReader(io.StringIO(text)))
+
+
 def test_a_shaken_photo_among_others_comes_back_without_its_shake(tmp_path):
     shaken, sharp = EXAMPLES / "wren-motion.png", EXAMPLES / "cat.jpg"
     files = [{"path": str(path)} for path in (shaken, sharp)]
-    answers = restore_batch(files, "cnn", "keep", lambda share, desc=None: None)
-    packed = next(last.value for *_, last in answers if isinstance(last, gr.DownloadButton))
-    with zipfile.ZipFile(packed["path"]) as archive:
-        text = archive.read("report.csv").decode("utf-8-sig")
-        with Image.open(archive.open("wren-motion-cnn.png")) as image:
-            found = np.asarray(image)
+    _, rows = restored_batch(files, tmp_path)
+    with Image.open(tmp_path / "wren-motion-cnn.png") as image:
+        found = np.asarray(image)
     assert np.array_equal(found, load("cnn").restore(decode(shaken), scale="shake").colours)
-    assert [row["scale"] for row in csv.DictReader(io.StringIO(text))] == ["shake", "1.0"]
+    assert [row["scale"] for row in rows] == ["shake", "1.0"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(Stopped(), ["", "stopped"]), (WeightsError("fusion is damaged."), ["damaged"] * 2)],
+    ids=["stopped", "failed"],
+)
+def test_what_the_model_made_outlives_the_search_for_shake(error, said, small, monkeypatch):
+    def broken_off(*given):
+        yield next(judged(*given))
+        raise error
+
+    monkeypatch.setattr(sys.modules[Batch.__module__], "judged", broken_off)
+    files = [{"path": str(small)}, {"path": str(EXAMPLES / "cat-study.png")}]
+    names, rows = restored_batch(files)
+    made = ["small-cnn.jpg", "cat-study-cnn.png"][: 1 if said[0] == "" else 2]
+    assert sorted(names) == sorted([*made, "report.csv"])
+    assert [row["result"] for row in rows] == [*made, ""][:2]
+    assert [word in row["error"] for word, row in zip(said, rows, strict=True)] == [True, True]
+
+
+def test_the_share_done_never_falls(tmp_path):
+    batch = Batch([Item("a.png", tmp_path), Item("b.png", tmp_path)], "cnn", "keep", tmp_path)
+    batch.sizes = [1.0, 1.0]
+    shares, words = zip(
+        *(batch.told(share, "looking for camera shake, 3 s left") for share in (0, 0.5, 0.9, 0.2)),
+        strict=True,
+    )
+    assert shares == (0, 0.25, 0.45, 0.45)
+    assert words[-1] == "photo 1 of 2: looking for camera shake, 3 s left"
+    batch.at = 1
+    assert batch.told()[0] == 0.5
 
 
 def start(page, *photos, model: str) -> None:

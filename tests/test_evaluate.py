@@ -12,10 +12,11 @@ from PIL import Image
 from skimage import data
 
 from restore import load
+from restore.deconvolution import centre
 from restore.distort import distort
 from restore.metrics import psnr, ssim
 from restore.models import MODELS
-from restore.weights import read_config, save_model
+from restore.weights import locate, read_config, save_model
 from train.evaluate import CAP, OPPONENTS, evaluate
 from train.suites import SUITES, EvaluationError, plan, read_levin
 
@@ -59,7 +60,7 @@ def weights(tmp_path):
 def levin(tmp_path):
     """A file of the shape of Levin09.mat, with two kernels."""
     path = tmp_path / "levin.mat"
-    kernels = [np.arange(9.0).reshape(3, 3), np.ones((5, 5))]
+    kernels = [np.eye(3)[[1, 1, 1]], np.triu(np.ones((5, 5)))]
     with h5py.File(path, "w") as file:
         cells = file.create_dataset("kernels", (2, 1), h5py.ref_dtype)
         for i, kernel in enumerate(kernels):
@@ -124,10 +125,13 @@ def test_phone_has_each_blur_at_half_strength(clear):
     assert [len(k) for k in without[:4]] == [5, 7, 13, 5]
 
 
-def test_levin_s_file_is_read_the_right_way_round(levin, tmp_path):
-    first, second = read_levin(levin)
-    assert torch.allclose(first[0], torch.arange(9.0).view(3, 3) / 36)
-    assert second.shape == (1, 5, 5)
+def test_levin_s_file_is_read_the_right_way_round_and_moves_no_photo(levin, tmp_path):
+    upright, corner = (kernel[0] for kernel in read_levin(levin))
+    assert torch.allclose(upright[:, 1], torch.full((3,), 1 / 3))
+    for kernel in (upright, corner):
+        assert float(kernel.sum()) == pytest.approx(1)
+        assert centre(kernel) == pytest.approx((0, 0), abs=1e-3)
+        assert float(kernel[[0, -1]].sum() + kernel[:, [0, -1]].sum()) > 0, "no empty rim"
     for content in (b"", b"no MATLAB"):
         (tmp_path / "bad.mat").write_bytes(content)
         with pytest.raises(EvaluationError, match=r"cannot be read as Levin09\.mat"):
@@ -257,15 +261,20 @@ def test_real_pairs_by_name(photos, tmp_path, capsys):
     assert "2 photos" in capsys.readouterr().out
 
 
-def test_models_can_look_for_camera_shake_of_which_no_figures_are_written(weights):
+def test_models_can_look_for_camera_shake_with_figures_of_their_own(weights):
     call = {"photos": [EXAMPLES / "boats.jpg"], "suites": ["motion"], "opponents": False}
     alone, both = (
-        evaluate(["cnn"], **call, shake=shake)["motion"]["rows"] for shake in (False, True)
+        evaluate(["cnn"], weights, **call, shake=shake, write=True)["motion"]["rows"]
+        for shake in (False, True)
     )
     assert both[0] == alone[0]
     assert both[1]["psnr"] > alone[1]["psnr"] + 0.5
-    with pytest.raises(EvaluationError, match="of the models alone"):
-        evaluate(["cnn"], weights, **call, shake=True, write=True)
+    metrics = json.loads((weights / "cnn" / "metrics.json").read_text())
+    assert metrics["suites"]["motion"]["psnr"] == alone[1]["psnr"]
+    assert metrics["shake"]["suites"]["motion"]["psnr"] == both[1]["psnr"]
+    assert metrics["shake"]["fusion"] == read_config(locate("fusion"))["sha256"]
+    evaluate(["cnn"], weights, **call, write=True)
+    assert json.loads((weights / "cnn" / "metrics.json").read_text()) == metrics
 
 
 @pytest.mark.parametrize(

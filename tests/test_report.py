@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 
 from restore.models import MODELS
+from restore.weights import read_config
 from train.evaluate import OPPONENTS
 from train.report import TABLE, ReportError, write
 
@@ -80,6 +81,21 @@ def test_figures_that_do_not_fit_are_refused_and_the_text_is_left(copy, spoil, s
     with pytest.raises(ReportError, match=f"(?i){sentence}"):
         renew(copy)
     assert (copy / "README.md").read_text() == before
+
+
+def test_figures_with_shake_are_of_the_fusion_that_is_there(copy):
+    metrics = copy / "weights" / "cnn" / "metrics.json"
+    figures = json.loads(metrics.read_text())["suites"]
+    shake = {"fusion": "0" * 64, "suites": {"motion": {**figures["motion"], "psnr": 31.25}}}
+    change(metrics, shake=shake)
+    with pytest.raises(ReportError, match="of cnn with shake are of other weights of the fusion"):
+        renew(copy)
+    shake["fusion"] = read_config(copy / "weights" / "fusion")["sha256"]
+    change(metrics, shake=shake)
+    renew(copy)
+    text = (copy / "README.md").read_text()
+    assert "| cnn, shake |" in text
+    assert "| 31.25 |" in text
 
 
 def test_an_unknown_table_is_named(copy):

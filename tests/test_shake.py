@@ -17,7 +17,7 @@ from restore.photo import Photo, decode
 from restore.restorer import NOT_STEADIED, STEADIED
 from restore.steady import SEARCHES, SIDE, find, steady
 from train import report, shake
-from train.suites import EvaluationError, Suite
+from train.suites import EvaluationError, Suite, shaken
 
 
 def planes(photo: np.ndarray) -> torch.Tensor:
@@ -73,6 +73,14 @@ def test_of_several_kernels_the_likely_one_is_taken(clear, true, monkeypatch):
         "restore.steady.find_kernel", lambda plane, reach, sparsity, progress: kernels[reach]
     )
     assert torch.equal(find(photo, photo, torch.device("cpu")), true[0])
+
+
+def test_a_kernel_is_looked_for_where_there_is_shake_alone(clear):
+    cpu = torch.device("cpu")
+    for photo in (clear, np.full((200, 300, 3), 90, np.uint8)):
+        assert find(planes(photo), planes(photo), cpu) is None
+    grey = planes(shake_it(clear, CURVED)).mean(0, keepdim=True)
+    assert likeness(find(grey, grey, cpu), CURVED[0]) > 0.7
 
 
 @KERNELS
@@ -179,14 +187,14 @@ def levin(tmp_path):
 def test_what_it_brings_is_measured_written_and_shown(clear, levin, tmp_path, monkeypatch):
     Image.fromarray(clear).save(tmp_path / "photo.png")
     blurs = (
-        Suite("shaken", "", shake._shaken, (1, 1), needs_levin=True),
+        Suite("shaken", "", shaken, (1, 1), needs_levin=True),
         Suite("not blurred", ""),
     )
     monkeypatch.setattr(shake, "BLURS", blurs)
     out = tmp_path / "shake.json"
-    shaken, sharp = shake.shake("cnn", [tmp_path / "photo.png"], levin, out)
-    assert shaken.shake > shaken.auto + 1  # centred: the photo is not moved
-    assert (shaken.found, sharp.found) == (1, 0)
+    moved, sharp = shake.shake("cnn", [tmp_path / "photo.png"], levin, out)
+    assert moved.shake > moved.auto + 1  # centred: the photo is not moved
+    assert (moved.found, sharp.found) == (1, 0)
     assert sharp.shake == sharp.auto
     assert sharp.worst == 0
     found = json.loads(out.read_text())

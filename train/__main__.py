@@ -172,7 +172,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     write: Annotated[bool, typer.Option(help="Record the figures beside the weights.")] = False,
     shake: Annotated[
-        bool, typer.Option("--shake", help="Models also look for camera shake; without --write.")
+        bool, typer.Option("--shake", help="Models also look for camera shake.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write all rows to this JSON file.")] = None,
 ) -> None:

@@ -26,7 +26,7 @@ from restore import Restorer, load
 from restore import weights as registry
 from restore.distort import blur
 from restore.metrics import psnr, ssim
-from restore.weights import BUNDLED, locate, measured, read_config
+from restore.weights import BUNDLED, locate, read_config
 from restore.working_size import Scale
 
 from .suites import SUITES, Case, EvaluationError, Job, named, one_kind_of_error, plan, plan_pairs
@@ -165,10 +165,6 @@ def evaluate(
         raise EvaluationError("There is nothing to score: name photos, or two folders of pairs.")
     if write and weights and not Path(weights).is_dir():
         raise EvaluationError("Figures are written beside weights in a local folder only.")
-    if write and shake:
-        raise EvaluationError(
-            "Figures are written of the models alone: leave out --write or --shake."
-        )
     chosen, trials = named(suites), validation if opponents else None
     jobs = plan(chosen, photos, levin, trials, limit) if photos else []
     if photos and opponents and not validation:
@@ -179,6 +175,7 @@ def evaluate(
     rivals = [_model(load(name, weights, device), scale) for name in models]
     folders = {name: locate(name, weights) for name in models}
     hashes = {name: read_config(folder)["sha256"] for name, folder in folders.items()}
+    fusion = read_config(locate("fusion"))["sha256"] if shake else None
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
 
@@ -192,7 +189,7 @@ def evaluate(
             write_json(out, figures)
         if write and job.name in SUITES:
             for name in models:
-                _record(folders[name], name, hashes[name], job, rows)
+                _record(folders[name], name, hashes[name], fusion, job, rows)
             if job.trials:
                 _record_opponents(Path(weights or BUNDLED), job, rows)
     return figures
@@ -272,14 +269,27 @@ def _show(job: Job, rows: Sequence[Row]) -> None:
     console.print(table)
 
 
-def _record(folder: Path, name: str, sha256: str, job: Job, rows: Sequence[Row]) -> None:
-    """Add a suite to the metrics.json of a model; figures of other weights go."""
+def _record(
+    folder: Path, name: str, sha256: str, fusion: str | None, job: Job, rows: Sequence[Row]
+) -> None:
+    """Add a suite to the metrics.json of a model; figures of other weights go.
+
+    Where the model also looked for camera shake, `fusion` is the hash of that network's weights.
+    """
     path = folder / "metrics.json"
-    kept = measured(name, folder.parent)
+    figures = read_figures(path)
+    if figures.get("sha256") != sha256:
+        figures = {"model": name, "sha256": sha256}
+    kept = figures
+    if fusion:
+        if figures.get("shake", {}).get("fusion") != fusion:
+            figures["shake"] = {"fusion": fusion}
+        kept = figures["shake"]
     before, after = (next(row for row in rows if row.name == key) for key in ("input", name))
-    kept[job.name] = {"photos": len(job.cases), "psnr": after.psnr, "ssim": after.ssim}
-    kept[job.name] |= {"input_psnr": before.psnr, "input_ssim": before.ssim}
-    write_json(path, {"model": name, "sha256": sha256, "suites": kept})
+    found = {"photos": len(job.cases), "psnr": after.psnr, "ssim": after.ssim}
+    found |= {"input_psnr": before.psnr, "input_ssim": before.ssim}
+    kept.setdefault("suites", {})[job.name] = found
+    write_json(path, figures)
 
 
 def _record_opponents(weights: Path, job: Job, rows: Sequence[Row]) -> None:

@@ -44,7 +44,7 @@ def fit(
 ) -> Path:
     """Run `recipe` on the folder `tiles`; returns the folder with the best weights.
 
-    For the recipe `fusion`, that folder holds samples instead.
+    For a recipe of the fusion, that folder holds samples instead.
 
     `out`/`name` receives two checkpoints by turns, history.csv, TensorBoard's logs, weights/, and
     at the end curves.png and figure.png. With `resume`, it goes on from the last checkpoint that is

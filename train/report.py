@@ -56,12 +56,14 @@ def _figures(weights: Path, suite: str) -> dict[str, dict]:
     plain = read_figures(weights / OPPONENTS_FILE).get(suite, {"rows": [], "photos": None})
     figures = {row["name"]: {**row, "photos": plain["photos"]} for row in plain["rows"]}
     inputs = {round(figures["input"]["psnr"], 6)} if "input" in figures else set()
-    for name in MODELS:
-        if not (suites := measured(name, weights)):
+    models = {name: measured(name, weights) for name in MODELS}
+    for name, suites in models.items():
+        if not suites:
             raise ReportError(
                 f"The figures of {name} are of other weights: run python -m train evaluate {name} "
                 "--write."
             )
+    for name, suites in {**models, **_steadied(weights)}.items():
         if found := suites.get(suite):
             figures[name] = found
             inputs.add(round(found["input_psnr"], 6))
@@ -70,9 +72,24 @@ def _figures(weights: Path, suite: str) -> dict[str, dict]:
     if len(inputs) > 1:
         raise ReportError(
             f"The rows of the suite {suite} are of different photos: run python -m train evaluate "
-            f"--suite {suite} --write for all models over the same ones."
+            f"--suite {suite} --write for all models over the same ones, and again with --shake."
         )
     return figures
+
+
+def _steadied(weights: Path) -> dict[str, dict[str, dict]]:
+    """Of models that also looked for camera shake: name -> suite -> figures."""
+    found = {}
+    for name in MODELS:
+        if not (shake := read_figures(weights / name / "metrics.json").get("shake")):
+            continue
+        if shake["fusion"] != read_config(locate("fusion"))["sha256"]:
+            raise ReportError(
+                f"The figures of {name} with shake are of other weights of the fusion: run python "
+                f"-m train evaluate {name} --shake --write."
+            )
+        found[f"{name}, shake"] = shake["suites"]
+    return found
 
 
 def _decibels(value: float) -> str:
@@ -98,7 +115,7 @@ def _seed(weights: Path) -> list[list[str]]:
 
 
 def _suites(weights: Path) -> list[list[str]]:
-    columns = ["input", *OPPONENTS, *MODELS]
+    columns = ["input", *OPPONENTS, *MODELS, *_steadied(weights)]
     rows = [["suite", "photos", *columns]]
     for suite in SUITES.values():
         figures = _figures(weights, suite.name)

@@ -5,39 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.table import Column, Table
-from scipy import ndimage
-from torch import Tensor
-from torch.nn.functional import pad
 from tqdm import tqdm
 
 from restore import Restorer, load
-from restore.deconvolution import centre
 from restore.metrics import psnr
 from restore.photo import Photo
 from restore.restorer import STEADIED
 
 from .evaluate import CAP
 from .scales import NOISE, write
-from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan
-
-
-def _shaken(index: int, _: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
-    """Levin's kernels, their centre of mass moved to the middle.
-
-    They are up to 4 px off it, which moves the whole photo: nobody who has only the photo can tell,
-    and its PSNR would be that of the move.
-    """
-    kernel = pad(levin[index % len(levin)][0], (5, 5, 5, 5))
-    moved = ndimage.shift(kernel.numpy(), [-off for off in centre(kernel)], order=1)
-    return torch.from_numpy(moved / moved.sum())[None]
-
+from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan, shaken
 
 BLURS = (
     *(Suite(f"straight motion of {n} px", "", motion(n, n), NOISE) for n in (9, 15, 21)),
-    Suite("Levin's camera shake", "", _shaken, NOISE, needs_levin=True),
-    Suite("Levin's camera shake, JPEG", "", _shaken, (2, 2), (85, 95), needs_levin=True),
+    Suite("Levin's camera shake", "", shaken, NOISE, needs_levin=True),
+    Suite("Levin's camera shake, JPEG", "", shaken, (2, 2), (85, 95), needs_levin=True),
     *(SUITES[name] for name in ("gaussian", "defocus", "phone", "clean")),
 )
 

@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
+from restore.deconvolution import centre
 from restore.distort import (
     STUDY_SIGMA,
     add_noise,
@@ -83,14 +85,14 @@ def motion(low: float, high: float) -> Draw:
     return lambda _, g, __: motion_kernel(_uniform(low, high, g), _uniform(0, torch.pi, g))
 
 
-def _shake(index: int, _: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
+def shaken(index: int, _: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
     return levin[index % len(levin)]
 
 
 def _half_shake(index: int, g: torch.Generator, levin: Sequence[Tensor]) -> Tensor:
     """Levin's kernel scaled down to about half its side."""
     # In turn among the photos that come here, every sixth.
-    kernel = _shake(index // len(HALVES), g, levin)
+    kernel = shaken(index // len(HALVES), g, levin)
     size = kernel.shape[-1] // 4 * 2 + 1
     small = interpolate(kernel[None], (size, size), mode="bilinear", antialias=True)[0]
     return small / small.sum()
@@ -159,7 +161,7 @@ _ALL = (
     Suite("heavy", "Gaussian 3, noise 1", gaussian(3.0), (1, 1)),
     Suite("defocus", "disk of radius 3, noise 1", disk(3.0), (1, 1)),
     Suite("motion", "straight motion of 5 to 21 px, noise 1", motion(5, 21), (1, 1)),
-    Suite("shake", "Levin's kernels, noise 2.55", _shake, (2.55, 2.55), needs_levin=True),
+    Suite("shake", "Levin's kernels, centred, noise 2.55", shaken, (2.55, 2.55), needs_levin=True),
     Suite("phone", "any of these at half strength, noise 2 to 8, JPEG", _half, (2, 8), (70, 90)),
     Suite("part", "as gaussian, 32 px cut off each side", gaussian(1.6), (2.55, 2.55), cut=32),
     Suite("clean", "nothing: it must come back unharmed"),
@@ -171,7 +173,9 @@ def read_levin(path: Path) -> list[Tensor]:
     """The camera-shake kernels of Levin et al., 2009, https://doi.org/10.1109/CVPR.2009.5206815.
 
     `path` is the file Levin09.mat that the restoration literature shares: a cell array `kernels`.
-    Returns [1, K, K] each, sum 1. Raises EvaluationError.
+    Returns [1, K, K] each, sum 1, about its centre of mass. As they are, they also move the photo,
+    by up to 4 pixels; whoever has the photo alone cannot know that, and results are moved back
+    before they are scored (Levin et al.; Köhler et al., 2012). Raises EvaluationError.
     """
     # MATLAB's format 7.3 is HDF5, which scipy.io.loadmat does not read.
     import h5py
@@ -180,9 +184,20 @@ def read_levin(path: Path) -> list[Tensor]:
         with h5py.File(path) as file:
             # Columns come first in MATLAB, hence the transposition.
             kernels = [np.float32(file[cell][()].T) for cell in file["kernels"][()].ravel()]
-        return [torch.from_numpy(kernel / kernel.sum())[None] for kernel in kernels]
+        return [_centred(kernel)[None] for kernel in kernels]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise EvaluationError(f"{path} cannot be read as Levin09.mat ({error}).") from None
+
+
+def _centred(kernel: np.ndarray) -> Tensor:
+    """[K, K], without its empty rim -> [N, N], N odd."""
+    off = centre(torch.from_numpy(kernel / kernel.sum()))
+    room = np.pad(kernel, 1 + int(np.ceil(np.abs(off).max())))
+    moved = ndimage.shift(room, [-distance for distance in off], order=1)
+    half = len(moved) // 2
+    reach = int(np.abs(np.argwhere(moved) - half).max())
+    moved = moved[half - reach : half + reach + 1, half - reach : half + reach + 1]
+    return torch.from_numpy(moved / moved.sum())
 
 
 class Job(NamedTuple):

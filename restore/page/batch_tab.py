@@ -34,7 +34,7 @@ class Batch:
         self.started = time.perf_counter()
         self.at = 0
         self.done = 0.0
-        """Megapixels; that a photo is looked at a second time takes none of them back."""
+        """Megapixels."""
 
     def restore(self, archive: zipfile.ZipFile, tell, unwanted) -> None:
         """The photo at `at`: into the archive, and into the gallery. Raises Stopped."""
@@ -51,8 +51,14 @@ class Batch:
                     f"{item.name}: it is beyond the {MAX_MEGAPIXELS} megapixels of a batch; give "
                     "it in the next."
                 )
-            progress = lambda share, _: tell(self.told(share))  # noqa: E731
-            *_, (result, sharp) = judged(photo, self.model, progress, unwanted, "auto")
+            progress = lambda share, text: tell(self.told(share, text))  # noqa: E731
+            outcomes = judged(photo, self.model, progress, unwanted, "auto")
+            result, sharp = next(outcomes)
+            failed = None
+            try:
+                result, sharp = next(outcomes, (result, sharp))
+            except Exception as error:  # what the model has made is not lost with it
+                failed = error
             after = photo.with_colours(result.colours)
             ending = suffix({"path": item.name}, photo)
             name = result_name(item, self.model, ending, self.taken)
@@ -74,6 +80,8 @@ class Batch:
                 "sharpness_before": sharp[0],
                 "sharpness_after": sharp[1],
             }
+            if failed:
+                raise failed
         except gr.Error as error:  # of ZeroGPU, in the visitor's language already
             item.error = html.unescape(error.message)
         except (Stopped, OSError):  # of the disk, which takes no more results
@@ -88,15 +96,21 @@ class Batch:
         image.save(path, quality=90)
         self.shown.append((path, name))
 
-    def told(self, share: float = 0.0) -> tuple[float, str]:
-        """The share done of the whole batch, and a sentence with the time left."""
+    def told(self, share: float = 0.0, text: str = "") -> tuple[float, str]:
+        """The share done of the whole batch, and a sentence with the time left.
+
+        Where a photo is looked at a second time nothing adds to that share: then `text` tells.
+        """
         done = sum(self.sizes[: self.at]) + share * self.sizes[min(self.at, len(self.items) - 1)]
-        done = self.done = max(done, self.done)
         whole = max(sum(self.sizes), 1e-9)
         at, count = min(self.at + 1, len(self.items)), len(self.items)
-        if not done:  # time spent on loading and waiting says nothing of the rest
+        if not done and not self.done:  # time spent on loading and waiting says nothing of the rest
             self.started = time.perf_counter()
             return 0, translated(f"photo {at} of {count}")
+        if done < self.done:
+            words = translated(f"photo {at} of {count}") + ": " + translated(text)
+            return min(self.done / whole, 1), words
+        self.done = done
         left = max((time.perf_counter() - self.started) * (whole - done) / done, 1)
         words = translated(f"photo {at} of {count}, {time_words(left)} left")
         return min(done / whole, 1), words
