@@ -99,16 +99,9 @@ def unlikely(clear: Tensor, plane: Tensor, kernel: Tensor) -> float:
     """
     inside = (slice(RIM, -RIM),) * 2
     gradients = torch.cat([gradient[inside].flatten() for gradient in _gradients(clear)])
-    ratio = gradients.abs().mean() / gradients.square().mean().sqrt()
+    ratio = gradients.abs().mean() / gradients.square().mean().sqrt().clamp(min=1e-9)
     error = (blurred(clear, kernel) - plane)[inside].square().mean().sqrt()
     return float(ratio.clamp(min=1e-9).log() + ERROR * error.clamp(min=1e-9).log())
-
-
-def spread(kernel: Tensor) -> float:
-    """Standard deviation along the longer axis, in pixels."""
-    places = kernel.nonzero()
-    covariance = places.double().T.cov(correction=0, aweights=kernel[kernel > 0].double())
-    return float(torch.linalg.eigvalsh(covariance)[-1].clamp(min=0).sqrt())
 
 
 def centre(kernel: Tensor) -> tuple[float, float]:

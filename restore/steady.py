@@ -6,7 +6,6 @@ shows brings several decibels more, and where the kernel is wrong it rings. A sm
 fusion, sees both and takes of each what is good.
 """
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from . import tiling
-from .deconvolution import blurred, deconvolve, find_kernel, spread, unlikely
+from .deconvolution import blurred, deconvolve, find_kernel, unlikely
 from .engine import Engine
 from .models import fusion
 from .weights import load_model
@@ -31,9 +30,6 @@ SMALLEST = 128
 SEARCHES = ((31, 5e-3), (31, 8e-3), (21, 1.2e-2))
 """The largest kernel that is looked for, and how sparse its photo is to be (`find_kernel`). No pair
 is best for all photos; tuned on validation photos."""
-SPREAD = 1.5
-"""Standard deviation of the kernel along its longer axis, in pixels, from which a shake begins:
-less is left to the model."""
 FIDELITIES = (125.0, 700.0, 4000.0)
 """Of the deconvolutions: for much noise, some, and none."""
 ENLARGED = 4.0
@@ -66,8 +62,6 @@ def steady(
         return None
     photo, network = _planes(small), _planes(shrink(restored, scale))
     kernel = find(photo, network, device, lambda share: progress(0.7 * share))
-    if kernel is None:
-        return None
     seen = show(photo, network, kernel, lambda share: progress(0.7 + 0.2 * share))
     clear, trust = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
     if trust < TRUSTED or (clear - network).square().mean().sqrt() < VISIBLE:
@@ -82,13 +76,12 @@ def find(
     network: Tensor,
     device: torch.device,
     progress: Callable[[float], None] = lambda share: None,
-) -> Tensor | None:
+) -> Tensor:
     """The kernel [K, K] that blurred a photo [1 or 3, H, W], as its centre shows it.
 
-    `network` is what a model made of it. Of SEARCHES, it is the one whose result is most likely;
-    None where there is no shake.
+    `network` is what a model made of it. Of SEARCHES, it is the one whose result is most likely.
     """
-    best, lowest = None, math.inf
+    found: list[tuple[float, int, Tensor]] = []
     photo, network = middle(photo), middle(network)
     for done, (reach, sparsity) in enumerate(SEARCHES):
 
@@ -96,14 +89,10 @@ def find(
             progress((done + share) / len(SEARCHES))
 
         kernel = find_kernel(photo.mean(0), reach, sparsity, lambda share, t=tell: t(0.7 * share))
-        if spread(kernel) < SPREAD:
-            continue
         seen = show(photo, network, kernel, lambda share, t=tell: t(0.7 + 0.3 * share))
         clear, _ = _fuse(seen, device)
-        score = unlikely(clear.mean(0), photo.mean(0), kernel)
-        if score < lowest:
-            best, lowest = kernel, score
-    return best
+        found.append((unlikely(clear.mean(0), photo.mean(0), kernel), done, kernel))
+    return min(found)[-1]
 
 
 def middle(photo: Tensor) -> Tensor:
