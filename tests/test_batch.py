@@ -212,7 +212,7 @@ def restored_batch(files: list[dict], folder=None) -> tuple[list[str], list[dict
 
 
 def test_a_shaken_photo_among_others_comes_back_without_its_shake(tmp_path):
-    shaken, sharp = EXAMPLES / "wren-motion.png", EXAMPLES / "cat.jpg"
+    shaken, sharp = EXAMPLES / "wren-motion.png", EXAMPLES / "coffee.jpg"
     files = [{"path": str(path)} for path in (shaken, sharp)]
     _, rows = restored_batch(files, tmp_path)
     with Image.open(tmp_path / "wren-motion-cnn.png") as image:

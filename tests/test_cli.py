@@ -182,7 +182,7 @@ def test_working_size_is_said(photos, tmp_path):
 
 def test_camera_shake_is_looked_for_and_said(shaken, tmp_path):
     report = tmp_path / "report.csv"
-    photos = shaken, EXAMPLES / "cat.jpg"
+    photos = shaken, EXAMPLES / "coffee.jpg"
     result = call("run", *photos, "--out", tmp_path, "--scale", "shake", "--report", report, *FAST)
     assert STEADIED in result.output
     assert NOT_STEADIED in result.output
