@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from .tiling import reflect_pad
 
-# Of the search; as in the papers but for the one that is tuned on validation photos.
+# Of the search; as in the papers but for what is tuned on validation photos.
 FAINT = 0.1
 """Of the highest value of a kernel: what is lower is noise. Tuned."""
 STRAY = 0.1
