@@ -7,6 +7,7 @@ fusion, sees both and takes of each what is good.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -61,14 +62,30 @@ def steady(
     if min(small.shape[:2]) < SMALLEST:
         return None
     photo, network = _planes(small), _planes(shrink(restored, scale))
-    kernel = find(photo, network, device, lambda share: progress(0.7 * share))
-    seen = show(photo, network, kernel, lambda share: progress(0.7 + 0.2 * share))
-    clear, trust = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
-    if trust < TRUSTED or (clear - network).square().mean().sqrt() < VISIBLE:
+    whole = max(photo.shape[1:]) <= JUDGED
+    found = find(photo, network, device, lambda share: progress(share if whole else 0.7 * share))
+    changed = (found.clear - middle(network)).square().mean().sqrt()
+    if found.trust < TRUSTED or changed < VISIBLE:
         return None
+    clear = found.clear
+    if not whole:
+        seen = show(photo, network, found.kernel, lambda share: progress(0.7 + 0.2 * share))
+        clear, _ = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
     clear = clear if pixels.ndim == 3 else clear.mean(0, keepdim=True)
     levels = (clear.clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
     return enlarge(pixels, small, levels[0] if pixels.ndim == 2 else np.moveaxis(levels, 0, -1))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The blur of a photo, as the middle of the photo shows it."""
+
+    kernel: Tensor
+    """[K, K], sum 1."""
+    clear: Tensor
+    """The middle without it, [3, H, W]."""
+    trust: float
+    """The share that deconvolution has in that."""
 
 
 def find(
@@ -76,12 +93,12 @@ def find(
     network: Tensor,
     device: torch.device,
     progress: Callable[[float], None] = lambda share: None,
-) -> Tensor:
-    """The kernel [K, K] that blurred a photo [1 or 3, H, W], as its centre shows it.
+) -> Found:
+    """The one blur of a photo [1 or 3, H, W]; `network` is what a model made of it.
 
-    `network` is what a model made of it. Of SEARCHES, it is the one whose result is most likely.
+    Of SEARCHES, it is the one whose result is most likely.
     """
-    found: list[tuple[float, int, Tensor]] = []
+    tried: list[tuple[float, int, Found]] = []
     photo, network = middle(photo), middle(network)
     for done, (reach, sparsity) in enumerate(SEARCHES):
 
@@ -90,9 +107,9 @@ def find(
 
         kernel = find_kernel(photo.mean(0), reach, sparsity, lambda share, t=tell: t(0.7 * share))
         seen = show(photo, network, kernel, lambda share, t=tell: t(0.7 + 0.3 * share))
-        clear, _ = _fuse(seen, device)
-        found.append((unlikely(clear.mean(0), photo.mean(0), kernel), done, kernel))
-    return min(found)[-1]
+        found = Found(kernel, *_fuse(seen, device))
+        tried.append((unlikely(found.clear.mean(0), photo.mean(0), kernel), done, found))
+    return min(tried, key=lambda one: one[:2])[-1]
 
 
 def middle(photo: Tensor) -> Tensor:

@@ -102,12 +102,20 @@ def images(page, where: str) -> list[dict]:
 
 
 def cut_off(page, selector: str) -> list[str]:
-    """What of the elements is wider than the room it has, so that one must push it to and fro."""
-    return page.eval_on_selector_all(
-        selector,
-        """list => list.filter(one => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
-            .map(one => `${one.className}: ${one.scrollWidth} of ${one.clientWidth}`)""",
-    )
+    """What of the elements is wider than the room it has, so that one must push it to and fro.
+
+    Tables learn of a new width of the page a little later, and so they have two seconds.
+    """
+    for _ in range(20):
+        found = page.eval_on_selector_all(
+            selector,
+            """list => list.filter(one => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+                .map(one => `${one.className}: ${one.scrollWidth} of ${one.clientWidth}`)""",
+        )
+        if not found:
+            break
+        page.wait_for_timeout(100)
+    return found
 
 
 def serious(page) -> list[str]:

@@ -116,7 +116,7 @@ def judged(
     unwanted: Callable[[], bool],
     size: Scale,
 ) -> Iterator[tuple[Restored, tuple[float | None, float | None]]]:
-    """What the model makes of the photo; where auto did not restore it, without camera shake too.
+    """What the model makes of the photo; by auto, if there was any, without camera shake too.
 
     Each with the sharpness of the photo and its own. While others wait, shake is looked for only
     where it is asked for. Raises what `restored` does.
@@ -124,15 +124,10 @@ def judged(
     result = restored(photo, model, tell, unwanted, size)
     sharp = sharpness_of_both(photo, result)
     yield result, sharp
-    if size == "auto" and RUNS.alone() and verdict(*sharp, model) != "restored":
+    if size == "auto" and (RUNS.alone() or kept(photo, model, "shake")):
         steadied = restored(photo, model, tell, unwanted, "shake")
         if STEADIED in steadied.notes:
             yield steadied, (sharp[0], _sharpness(photo, steadied))
-
-
-def is_restored(photo: Photo, result: Restored, model: str) -> bool:
-    """Whether the model could do much for the photo."""
-    return verdict(*sharpness_of_both(photo, result), model) == "restored"
 
 
 def sharpness_of_both(photo: Photo, result: Restored) -> tuple[float | None, float | None]:
@@ -179,7 +174,7 @@ def restore_photo(
         reference: the same photo, clear and of the same size, to measure PSNR and SSIM against.
         scale: the working size in per cent, 100, 50 or 25, or auto; smaller for wider blur.
             Or shake, which takes out one blur over the whole photo, if there is one, as auto does
-            where the model did not restore the photo.
+            while nobody else waits.
 
     Returns:
         the pair (before, after) as PNG
@@ -199,6 +194,6 @@ def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Ph
     if not (result := kept(before, model, size)):
         return None
     shaken = kept(before, model, "shake") if size == "auto" else None
-    if shaken and STEADIED in shaken.notes and not is_restored(before, result, model):
+    if shaken and STEADIED in shaken.notes:
         result = shaken
     return before, before.with_colours(blend(before.colours, result.colours, strength))
