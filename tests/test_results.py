@@ -13,6 +13,7 @@ from restore import Restorer
 from restore.page import results, work
 from restore.page.restoring import blend, preview
 from restore.page.results import Runs, Stopped, kept, restored
+from restore.page.turns import Turns
 from restore.page.work import suffix
 from restore.photo import Photo
 
@@ -96,8 +97,57 @@ def test_a_run_that_nobody_wants_stops_before_its_end(photo, counted):
     with pytest.raises(Stopped):
         restored(photo, "unet-512", unwanted=unwanted)
     assert kept(photo, "unet-512") is None
-    with results._one_at_a_time:  # the thread that computed has let go
+    with results.TURNS.turn():  # the thread that computed has let go
         pass
+
+
+def test_a_search_for_camera_shake_lets_others_go_first(photo, counted, monkeypatch):
+    restored(photo, "cnn")
+    other = Photo(255 - photo.colours)
+    searching, order = threading.Event(), []
+
+    def steadied(self, photo, before, report):
+        searching.set()
+        while len(order) < 2:  # for as long as it takes
+            report(0.5)
+        order.append("search")
+        return photo
+
+    def ask() -> None:
+        searching.wait()
+        for name in ("cnn", "gan"):
+            restored(other, name)
+            order.append(name)
+
+    monkeypatch.setattr(Restorer, "steady", steadied)
+    visitor = threading.Thread(target=ask)
+    visitor.start()
+    started = time.perf_counter()
+    result = restored(photo, "cnn", scale="shake")
+    visitor.join()
+    assert order == ["cnn", "gan", "search"]
+    assert result.seconds < time.perf_counter() - started, "their time is not counted"
+
+
+def test_one_turn_at_a_time_also_among_many_that_give_way():
+    turns, inside, most = Turns(), [], []
+
+    def work() -> None:
+        for _ in range(20):
+            with turns.turn():
+                for _ in range(3):
+                    inside.append(None)
+                    most.append(len(inside))
+                    inside.pop()
+                    turns.give_way()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert (len(most), max(most)) == (6 * 20 * 3, 1)
 
 
 def test_progress_says_how_much_time_is_left(photo, counted, monkeypatch):

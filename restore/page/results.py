@@ -18,6 +18,7 @@ from ..photo import Photo
 from ..working_size import Scale, choose_scale
 from .kept import Kept, Restored
 from .texts import translated
+from .turns import Turns
 from .work import LOADED, PACE, fingerprint, restorer, sentence_of, sentences
 
 try:
@@ -138,7 +139,7 @@ def _expect_open() -> None:
 
 RUNS = Runs()
 KEPT = Kept()
-_one_at_a_time = threading.Lock()
+TURNS = Turns()
 
 
 def _chosen(photo: Photo, scale: Scale) -> Scale:
@@ -158,19 +159,12 @@ def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
     return KEPT.find(_key(photo, name, _chosen(photo, scale)))
 
 
-def _run(
-    photo: Photo, name: str, scale: Scale, before: Photo | None, report: Callable[[float], None]
-) -> Photo:
-    """Restore the photo, or, where it is restored as `before`, take camera shake out."""
-    if before:
-        return restorer(name).steady(photo, before, report)
-    return restorer(name).restore(photo, report, scale)
-
-
 @on_gpu
 def _restore_elsewhere(photo: Photo, name: str, scale: Scale, before: Photo | None) -> Photo:
     with sentences():  # of other exceptions ZeroGPU hands over nothing but the type
-        return _run(photo, name, scale, before, lambda share: None)
+        if before:
+            return restorer(name).steady(photo, before)
+        return restorer(name).restore(photo, scale=scale)
 
 
 def _restore_watched(
@@ -181,11 +175,16 @@ def _restore_watched(
     report: Callable[[float], None],
     check: Callable[[], None],
 ) -> Photo:
-    """Run, calling `report` with the share done and `check` before every convolution."""
+    """Restore the photo, or, where it is restored as `before`, take camera shake out.
+
+    `report` is called with the share done, and `check` before every convolution of the model.
+    """
     if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
         return _restore_elsewhere(photo, name, scale, before)
+    if before:  # others may use the model meanwhile
+        return restorer(name).steady(photo, before, report)
     with restorer(name).engine.watched(check):
-        return _run(photo, name, scale, before, report)
+        return restorer(name).restore(photo, report, scale)
 
 
 def restored(
@@ -285,7 +284,7 @@ class _Work:
         self._share, self._share_at = 0.0, 0.0
 
     def run(self) -> Photo:
-        with _one_at_a_time:
+        with TURNS.turn():
             self._check()
             self.started = time.perf_counter()
             result = _restore_watched(
@@ -307,6 +306,8 @@ class _Work:
             raise Stopped
 
     def _report(self, share: float) -> None:
+        if self.before:  # it takes seconds, others' photos mostly less
+            self.started += TURNS.give_way()
         self._check()
         self._share, self._share_at = share, time.perf_counter() - self.started
 
