@@ -10,7 +10,8 @@ import pytest
 from conftest import EXAMPLES, ROOT
 
 from restore.page import guard
-from restore.page.guard import Allowance, Door, Guard, RefusedError, check_call, is_uploaded
+from restore.page.guard import Door, Guard, RefusedError, check_call, is_uploaded
+from restore.page.visitors import Allowance, visitor_of
 
 BLURRED = EXAMPLES / "cat-study.png"
 
@@ -72,7 +73,7 @@ def test_a_call_names_uploads_only(uploads):
 
 def test_an_allowance_refills_and_belongs_to_one_visitor(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(guard.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("restore.page.visitors.time.monotonic", lambda: now[0])
     allowance = Allowance(burst=3, rate=0.5)
     assert [allowance.take("a") for _ in range(4)] == [True, True, True, False]
     assert allowance.take("b")
@@ -106,7 +107,7 @@ def test_a_visitor_cannot_pass_for_another(space, peer, forwarded, visitor, monk
     if space:
         monkeypatch.setenv("SPACE_ID", "org/app")
     headers = [(b"x-forwarded-for", line.encode("latin-1")) for line in forwarded]
-    assert guard._visitor({"client": (peer, 1), "headers": headers}) == visitor
+    assert visitor_of({"client": (peer, 1), "headers": headers}) == visitor
 
 
 @pytest.mark.parametrize("space", [False, True])
