@@ -2,22 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from threading import Barrier
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from restore import MODELS, Restorer, load
-from restore.distort import distort
-from restore.engine import DeviceError, Engine, free_memory
+from restore.engine import DeviceError, free_memory
 from restore.metrics import psnr
 from restore.restorer import TILE_BYTES
 from restore.weights import load_model
-from restore.working_size import choose_scale, enlarge, shrink
 
 names = pytest.mark.parametrize("name", MODELS)
 UNHARMED = {"unet-512": 39, "unet-1024": 40, "cnn": 36, "gan": 39}
@@ -242,138 +239,6 @@ def test_two_threads_share_a_restorer(small, blurred):
     with ThreadPoolExecutor(2) as pool:
         for got, alone in zip(pool.map(small.restore, photos), expected, strict=True):
             assert np.array_equal(got, alone)
-
-
-@pytest.mark.parametrize("name", ["gan", "cnn"])
-@pytest.mark.parametrize("shape", [(1, 3, 48, 64), (2, 3, 48, 64), (2, 3, 192, 208)])
-@pytest.mark.parametrize("count", [1, 2])
-def test_nnpack_computes_the_same(name, shape, count, several, monkeypatch):
-    """Where it is not the default, too, so that it is tested on every machine that has it."""
-    if not torch.backends.nnpack.is_available():
-        pytest.skip("torch comes without NNPACK here")
-    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    plain = load_model(name)(x)
-    monkeypatch.setattr("restore.engine.nnpack_wins", lambda device: True)
-    monkeypatch.setattr("restore.engine.workers", lambda: several(count))
-    engine = Engine(load_model(name), torch.device("cpu"), torch.float32)
-    calls = []
-    nnpack = torch._nnpack_spatial_convolution
-    monkeypatch.setattr(
-        torch, "_nnpack_spatial_convolution", lambda *a: calls.append(1) or nnpack(*a)
-    )
-    assert (engine(x) - plain).abs().max() < 1e-4
-    assert bool(calls) == (shape[-1] > 64), "small pictures are faster without"
-
-
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-@names
-def test_onednn_computes_the_same_to_the_last_bit(name, precision, several, monkeypatch):
-    """Also in batches of which it takes only a part at a time, and where it is not the fastest."""
-    torch.set_num_threads(2)  # on one core torch orders its sums in another way
-    cpu = torch.device("cpu")
-    if not torch.cpu.get_capabilities().get("avx512_f") and precision == torch.bfloat16:
-        pytest.skip("oneDNN has no bf16 for this processor")
-    monkeypatch.setattr("restore.engine.nnpack_wins", lambda device: False)
-    monkeypatch.setattr("restore.engine.onednn_wins", lambda device: True)
-    x = torch.rand(3, 3, 48, 64, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr("restore.engine.CACHED_PIXELS", 2 * 48 * 64)
-    fused = Engine(load_model(name), cpu, precision)
-    monkeypatch.setattr("restore.engine.onednn_wins", lambda device: False)
-    plain = Engine(load_model(name), cpu, precision)
-    assert not any(isinstance(m, torch.nn.Conv2d) for m in fused.model.modules())
-    assert torch.equal(fused(x), plain(x))
-
-
-def test_a_watched_run_ends_before_the_next_convolution():
-    class CancelError(Exception):
-        pass
-
-    asked = []
-
-    def check():
-        asked.append(None)
-        if len(asked) == 3:
-            raise CancelError
-
-    engine, x = Engine(load_model("gan"), torch.device("cpu")), torch.rand(1, 3, 32, 32)
-    with engine.watched(check), pytest.raises(CancelError):
-        engine(x)
-    engine(x)
-    assert len(asked) == 3
-
-
-def test_workers_compute_at_the_same_time_on_one_core_each(several):
-    """Both must be within at once to get past the barrier; what one raises comes through."""
-    both, cores = Barrier(2), []
-
-    def compute(item):
-        both.wait(timeout=60)
-        cores.append(torch.get_num_threads())
-        if item == "bad":
-            raise ValueError(item)
-
-    several(2).each(compute, ["good", "good"])
-    assert cores == [1, 1]
-    with pytest.raises(ValueError, match="bad"):
-        several(2).each(compute, ["good", "bad"])
-    assert torch.get_num_threads() == 2
-
-
-def test_bf16_stays_within_half_a_level_of_the_photo(blurred):
-    """The weights are rounded, the photo is not: where nothing is to do, nothing changes."""
-    x = torch.from_numpy(blurred[:32, :32].copy()).permute(2, 0, 1)[None].float() / 255
-    plain = load_model("gan")(x)
-    fast = Engine(load_model("gan"), torch.device("cpu"), torch.bfloat16)(x)
-    assert fast.dtype == torch.float32
-    assert (fast - plain).abs().mean() < 0.5 / 255
-    assert (fast - plain).abs().max() < 4 / 255
-    idle = Engine(MODELS["gan"].build(), torch.device("cpu"), torch.bfloat16)
-    assert torch.equal(idle(x), x)
-
-
-def gaussian(photo, sigma):
-    return np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma)))
-
-
-@pytest.mark.parametrize(("sigma", "scale"), [(0, 1), (1.1, 1), (1.6, 1), (4, 0.5), (9, 0.25)])
-def test_the_working_size_follows_the_blur(clear, sigma, scale):
-    photo = gaussian(clear, sigma) if sigma else clear
-    assert choose_scale(photo) == scale
-    assert choose_scale(photo.astype(np.uint16) * 257) == scale
-    assert choose_scale(photo[:40]) == 1  # too small to be judged
-
-
-@pytest.mark.parametrize("angle", [0, 45, 90])
-def test_motion_is_seen_though_it_blurs_one_direction_alone(clear, angle):
-    x = torch.from_numpy(clear).permute(2, 0, 1)[None].float() / 255
-    for length, scale in ((5, 1), (31, 0.5)):
-        moved = distort(x, "motion", length, angle=angle)[0].permute(1, 2, 0)
-        assert choose_scale(moved.mul(255).round().byte().numpy()) == scale, length
-
-
-def test_what_has_no_gradients_or_one_direction_alone_is_left_at_full_size():
-    assert choose_scale(np.full((200, 300, 3), 128, np.uint8)) == 1
-    assert choose_scale(np.tile(np.arange(256, dtype=np.uint8), (200, 1))) == 1
-
-
-def test_wide_blur_is_better_restored_at_a_smaller_size(clear):
-    crop = np.ascontiguousarray(clear[20:276, 100:356])
-    photo, restorer = gaussian(crop, 6), load("gan")
-    at = {scale: psnr(restorer.restore(photo, scale=scale), crop) for scale in (1, 0.25, "auto")}
-    assert at["auto"] > at[1] + 0.2
-    assert at[0.25] > at[1] + 0.2
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("size", [(1, 1), (37, 70), (65, 64, 3)])
-@pytest.mark.parametrize("scale", [0.5, 0.25])
-def test_a_smaller_working_size_alone_changes_nothing(dtype, size, scale):
-    photo = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, size).astype(dtype)
-    small = shrink(photo, scale)
-    assert small.shape[0] == -int(-size[0] * scale // 1)
-    assert np.array_equal(enlarge(photo, small, small), photo)
-    brighter = enlarge(photo // 2, small, small + 257)
-    assert np.array_equal(brighter, photo // 2 + (1 if dtype == np.uint8 else 257))
 
 
 def test_wrong_scale(small, blurred):
