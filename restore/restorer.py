@@ -105,7 +105,7 @@ class Restorer:
     def _steady(
         self, pixels: np.ndarray, restored: np.ndarray, progress: Callable[[float], None]
     ) -> tuple[np.ndarray, str]:
-        found = steady(pixels, restored, self.device, progress)
+        found = steady(pixels, restored, progress)
         progress(1.0)
         return (restored, NOT_STEADIED) if found is None else (found, STEADIED)
 

@@ -36,26 +36,23 @@ FIDELITIES = (125.0, 700.0, 4000.0)
 ENLARGED = 4.0
 """Errors are shown to the fusion so much enlarged, about 0.5."""
 TRUSTED = 0.2
-"""From this share of deconvolution in the result on, shake was found and taken out. Chosen on
-validation photos, shaken and not."""
+"""From this share of deconvolution in the middle of the result on, shake was found and taken out.
+Chosen on validation photos, shaken and not."""
 VISIBLE = 1 / 255
-"""A change of less, RMS, is none: the photo was sharp."""
+"""A change of less there, RMS, is none: the photo was sharp."""
 TILE, CONTEXT, MULTIPLE = 2**21, 80, 16
 """Of the fusion, in pixels: what a tile reads at most, what it sees around, what its sides are
 multiples of."""
 
 
 def steady(
-    pixels: np.ndarray,
-    restored: np.ndarray,
-    device: torch.device,
-    progress: Callable[[float], None],
+    pixels: np.ndarray, restored: np.ndarray, progress: Callable[[float], None]
 ) -> np.ndarray | None:
     """The photo without its camera shake, or None where none is found.
 
     `pixels` are uint8 or uint16 [H, W] or [H, W, 3], `restored` what a model made of them, of the
     same shape and dtype, as is the result. `progress` is called with the share done, 0 to 1; what
-    it raises comes through. The fusion runs on `device`, all else on the CPU. Raises WeightsError.
+    it raises comes through. All of it runs on the CPU. Raises WeightsError.
     """
     scale = next((s for s in (1, 0.5) if max(pixels.shape[:2]) * s <= SIDE), 0.25)
     small = shrink(pixels, scale)
@@ -63,14 +60,14 @@ def steady(
         return None
     photo, network = _planes(small), _planes(shrink(restored, scale))
     whole = max(photo.shape[1:]) <= JUDGED
-    found = find(photo, network, device, lambda share: progress(share if whole else 0.7 * share))
+    found = find(photo, network, lambda share: progress(share if whole else 0.7 * share))
     changed = (found.clear - middle(network)).square().mean().sqrt()
     if found.trust < TRUSTED or changed < VISIBLE:
         return None
     clear = found.clear
     if not whole:
         seen = show(photo, network, found.kernel, lambda share: progress(0.7 + 0.2 * share))
-        clear, _ = _fuse(seen, device, lambda share: progress(0.9 + 0.1 * share))
+        clear, _ = _fuse(seen, lambda share: progress(0.9 + 0.1 * share))
     clear = clear if pixels.ndim == 3 else clear.mean(0, keepdim=True)
     levels = (clear.clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
     return enlarge(pixels, small, levels[0] if pixels.ndim == 2 else np.moveaxis(levels, 0, -1))
@@ -89,10 +86,7 @@ class Found:
 
 
 def find(
-    photo: Tensor,
-    network: Tensor,
-    device: torch.device,
-    progress: Callable[[float], None] = lambda share: None,
+    photo: Tensor, network: Tensor, progress: Callable[[float], None] = lambda share: None
 ) -> Found:
     """The one blur of a photo [1 or 3, H, W]; `network` is what a model made of it.
 
@@ -107,7 +101,7 @@ def find(
 
         kernel = find_kernel(photo.mean(0), reach, sparsity, lambda share, t=tell: t(0.7 * share))
         seen = show(photo, network, kernel, lambda share, t=tell: t(0.7 + 0.3 * share))
-        found = Found(kernel, *_fuse(seen, device))
+        found = Found(kernel, *_fuse(seen))
         tried.append((unlikely(found.clear.mean(0), photo.mean(0), kernel), done, found))
     return min(tried, key=lambda one: one[:2])[-1]
 
@@ -142,28 +136,28 @@ def show(
     return parts.expand(-1, 3, -1, -1).flatten(0, 1)
 
 
-@lru_cache(maxsize=2)
-def _engine(device: torch.device) -> Engine:
-    return Engine(load_model("fusion"), device)
+@lru_cache(maxsize=1)
+def _engine() -> Engine:
+    return Engine(load_model("fusion"), torch.device("cpu"))
 
 
 def _fuse(
-    seen: Tensor, device: torch.device, progress: Callable[[float], None] = lambda share: None
+    seen: Tensor, progress: Callable[[float], None] = lambda share: None
 ) -> tuple[Tensor, float]:
     """[21, H, W] -> the photo [3, H, W], and the share that deconvolution has in it.
 
     Of that share a pixel counts by how far it is from the model's: where all agree, all is one.
     """
-    engine = _engine(device)
+    engine = _engine()
     clear, taken, offered = torch.empty_like(seen[:3]), 0.0, 0.0
     tiles = tiling.tiles(*seen.shape[1:], TILE, CONTEXT, MULTIPLE)
     for done, (row, column) in enumerate(tiles):
         progress(done / len(tiles))
-        x = tiling.read(seen, row, column)[None].to(device)
+        x = tiling.read(seen, row, column)[None]
         output = engine.residual(fusion.contrasted(x))
         inside = row.inside, column.inside
         part = fusion.joined(x, output)[0][:, *inside]
-        clear[:, row.kept, column.kept] = part.cpu()
+        clear[:, row.kept, column.kept] = part
         photos = x[0, : 3 * fusion.PHOTOS, *inside].unflatten(0, (fusion.PHOTOS, 3))
         away = (photos[2:] - photos[1]).abs().mean(1)
         taken += float((fusion.weights(output)[0, 2:, *inside] * away).sum())

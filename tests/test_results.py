@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,11 +13,12 @@ from PIL import Image
 
 from restore import Restorer
 from restore.page import results, work
-from restore.page.restoring import blend, preview
-from restore.page.results import Runs, Stopped, kept, restored
+from restore.page.restoring import as_far_as_it_goes, blend, judged, preview
+from restore.page.results import RUNS, Runs, Stopped, kept, restored
 from restore.page.turns import Turns
 from restore.page.work import suffix
 from restore.photo import Photo
+from restore.restorer import STEADIED
 
 
 @pytest.fixture
@@ -101,32 +104,74 @@ def test_a_run_that_nobody_wants_stops_before_its_end(photo, counted):
         pass
 
 
-def test_a_search_for_camera_shake_lets_others_go_first(photo, counted, monkeypatch):
-    restored(photo, "cnn")
-    other = Photo(255 - photo.colours)
-    searching, order = threading.Event(), []
+@pytest.fixture
+def endless(monkeypatch) -> SimpleNamespace:
+    """A search for camera shake that ends when it is `enough`; it counts its `steps`."""
+    search = SimpleNamespace(steps=0, begun=threading.Event(), enough=threading.Event())
 
     def steadied(self, photo, before, report):
-        searching.set()
-        while len(order) < 2:  # for as long as it takes
+        search.begun.set()
+        while not search.enough.is_set():
             report(0.5)
-        order.append("search")
-        return photo
-
-    def ask() -> None:
-        searching.wait()
-        for name in ("cnn", "gan"):
-            restored(other, name)
-            order.append(name)
+            search.steps += 1
+            time.sleep(0.001)
+        return replace(photo, notes=(*photo.notes, STEADIED))
 
     monkeypatch.setattr(Restorer, "steady", steadied)
-    visitor = threading.Thread(target=ask)
-    visitor.start()
-    started = time.perf_counter()
-    result = restored(photo, "cnn", scale="shake")
-    visitor.join()
-    assert order == ["cnn", "gan", "search"]
-    assert result.seconds < time.perf_counter() - started, "their time is not counted"
+    return search
+
+
+@pytest.fixture
+def aside(endless) -> Iterator[ThreadPoolExecutor]:
+    """What runs beside the test; a failed one leaves no search behind."""
+    with ThreadPoolExecutor() as pool:
+        yield pool
+        endless.enough.set()
+
+
+def test_a_search_for_camera_shake_lets_others_go_first(photo, counted, endless, aside):
+    searching = aside.submit(restored, photo, "cnn", scale="shake")
+    endless.begun.wait()
+    for name in ("cnn", "gan"):
+        restored(Photo(255 - photo.colours), name)
+    assert not searching.done()
+    endless.enough.set()
+    assert searching.result().notes == (STEADIED,)
+
+
+def test_who_goes_first_is_waited_for_in_words_and_not_counted(photo, counted, endless, aside):
+    heard = []
+    tell = lambda share, text: heard.append((share, text))  # noqa: E731
+    searching = aside.submit(restored, photo, "cnn", tell, scale="shake")
+    endless.begun.wait()
+    with results.TURNS.turn():
+        del heard[:]
+        time.sleep(3 * results.TICK)
+        assert set(heard) == {(0.5, "waiting for another photo")}
+    endless.enough.set()
+    assert searching.result().seconds < 3 * results.TICK
+
+
+def test_a_crowd_delays_a_search_by_so_many_seconds_at_most(
+    photo, counted, endless, aside, monkeypatch
+):
+    monkeypatch.setattr(results, "GIVEN", 0.3)
+    searching = aside.submit(restored, photo, "cnn", scale="shake")
+    endless.begun.wait()
+
+    def visit() -> None:
+        while not endless.enough.is_set():
+            with results.TURNS.turn():
+                time.sleep(0.02)
+
+    visitors = [aside.submit(visit) for _ in range(3)]
+    time.sleep(1)
+    before = endless.steps
+    time.sleep(0.3)
+    assert endless.steps > before + 10, "it gives way no longer"
+    endless.enough.set()
+    assert searching.result()
+    assert [visitor.result() for visitor in visitors] == [None] * 3
 
 
 def test_one_turn_at_a_time_also_among_many_that_give_way():
@@ -292,3 +337,34 @@ def test_a_transparent_photo_is_another_photo(photo, counted):
     alpha = np.zeros(photo.colours.shape[:2], np.uint8)
     assert kept(Photo(photo.colours, alpha), "cnn") is None
     assert Image.fromarray(restored(Photo(photo.colours, alpha), "cnn").colours).size == photo.size
+
+
+def judge(photo: Photo) -> list:
+    return [result for result, _ in judged(photo, "cnn", lambda *_: None, lambda: False, "auto")]
+
+
+def test_auto_looks_for_camera_shake_while_nobody_else_waits(photo, counted, endless):
+    endless.enough.set()
+    with RUNS.run(visitor("a"), "restore", "one"), RUNS.run(visitor("b"), "restore", "another"):
+        assert [result.scale for result in judge(photo)] == [1]
+    assert [result.scale for result in judge(photo)] == [1, "shake"]
+    with RUNS.run(visitor("a"), "restore", "one"), RUNS.run(visitor("b"), "restore", "another"):
+        assert [result.scale for result in judge(photo)] == [1, "shake"], "what is kept costs none"
+
+
+def test_what_fails_after_a_result_is_a_warning_and_the_result_stays(monkeypatch):
+    def fails():
+        yield "result"
+        raise ValueError("The fusion is damaged.")
+
+    said = []
+    monkeypatch.setattr("gradio.Warning", said.append)
+    assert list(as_far_as_it_goes(fails())) == ["result"]
+    assert said == ["The fusion is damaged."]
+    with pytest.raises(ValueError, match="nothing came"):
+        list(as_far_as_it_goes(failing("nothing came")))
+
+
+def failing(sentence: str) -> Iterator:
+    yield from ()
+    raise ValueError(sentence)

@@ -72,15 +72,14 @@ def test_of_several_kernels_the_likely_one_is_taken(clear, true, monkeypatch):
     monkeypatch.setattr(
         "restore.steady.find_kernel", lambda plane, reach, sparsity, progress: kernels[reach]
     )
-    assert torch.equal(find(photo, photo, torch.device("cpu")).kernel, true[0])
+    assert torch.equal(find(photo, photo).kernel, true[0])
 
 
 def test_a_grey_photo_shows_its_kernel_and_a_flat_one_none(clear):
-    cpu = torch.device("cpu")
     grey = planes(shake_it(clear, CURVED)).mean(0, keepdim=True)
-    assert likeness(find(grey, grey, cpu).kernel, CURVED[0]) > 0.7
+    assert likeness(find(grey, grey).kernel, CURVED[0]) > 0.7
     flat = torch.full((1, 200, 300), 0.4)
-    assert float(find(flat, flat, cpu).kernel.sum()) == pytest.approx(1)
+    assert float(find(flat, flat).kernel.sum()) == pytest.approx(1)
 
 
 @KERNELS
@@ -154,7 +153,7 @@ def test_a_large_photo_is_worked_on_at_half_its_size(clear):
     image = Image.fromarray(clear)
     large = np.array(image.resize((SIDE + 200, 816), Image.Resampling.BICUBIC))
     photo = shake_it(large, motion_kernel(torch.tensor([34.0]), torch.tensor([0.5])))
-    found = steady(photo, photo, torch.device("cpu"), lambda share: None)
+    found = steady(photo, photo, lambda share: None)
     assert found.shape == photo.shape
     assert psnr(found, large) > psnr(photo, large) + 2
 

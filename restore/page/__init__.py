@@ -61,7 +61,7 @@ def build() -> gr.Blocks:
     device = choose_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
     work = {"preprocess": False, "concurrency_id": "models"}
-    work["concurrency_limit"] = 2  # models run in turn: one reads and writes, one computes
+    work["concurrency_limit"] = 2  # one computes; one reads, writes, or gives way
     with Page(title="Restore blurred photos", delete_cache=(600, LIFETIME)) as page:
         gr.Markdown(t("page_title"))
         gr.Markdown(t("page_note") + f" **{name}**.")

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import gradio as gr
 import numpy as np
@@ -21,6 +22,7 @@ from .work import (
     in_bands,
     opened,
     scores,
+    sentence_of,
     sentences,
     sharpness_of,
     stem,
@@ -28,6 +30,7 @@ from .work import (
     working_size,
 )
 
+T = TypeVar("T")
 PREVIEW_OVER, PREVIEW_SIDE = 2_000_000, 800
 """A photo of more pixels is shown at this longer side first, in pixels."""
 
@@ -90,7 +93,7 @@ def steps(
                 yield quick, headed(SCORES, []), none, t("restore_preview"), ""
             source = written(before, Path(folder, f"{name}.png"))
             outcomes = judged(before, model, tell, unwanted, size)
-            for turn, (result, sharp) in enumerate(outcomes):
+            for turn, (result, sharp) in enumerate(as_far_as_it_goes(outcomes)):
                 after = before.with_colours(result.colours)
                 shown, file = Path(folder, f"shown {turn}"), Path(folder, f"download {turn}")
                 shown.mkdir()
@@ -119,7 +122,7 @@ def judged(
     """What the model makes of the photo; by auto, if there was any, without camera shake too.
 
     Each with the sharpness of the photo and its own. While others wait, shake is looked for only
-    where it is asked for. Raises what `restored` does.
+    where it is asked for, or taken from what is kept. Raises what `restored` does.
     """
     result = restored(photo, model, tell, unwanted, size)
     sharp = sharpness_of_both(photo, result)
@@ -128,6 +131,17 @@ def judged(
         steadied = restored(photo, model, tell, unwanted, "shake")
         if STEADIED in steadied.notes:
             yield steadied, (sharp[0], _sharpness(photo, steadied))
+
+
+def as_far_as_it_goes(outcomes: Iterator[T]) -> Iterator[T]:
+    """All that come; what fails after the first is a warning, for what is shown stays."""
+    yield next(outcomes)
+    try:
+        yield from outcomes
+    except Stopped:
+        raise
+    except Exception as error:
+        gr.Warning(translated(sentence_of(error)))
 
 
 def sharpness_of_both(photo: Photo, result: Restored) -> tuple[float | None, float | None]:
@@ -191,9 +205,8 @@ def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Ph
         return None
     before = opened(photo)
     size = working_size(scale)
-    if not (result := kept(before, model, size)):
-        return None
     shaken = kept(before, model, "shake") if size == "auto" else None
-    if shaken and STEADIED in shaken.notes:
-        result = shaken
+    result = shaken or kept(before, model, size)  # where no shake was found both are the same
+    if not result:
+        return None
     return before, before.with_colours(blend(before.colours, result.colours, strength))

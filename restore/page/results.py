@@ -34,6 +34,8 @@ except ImportError:
 T = TypeVar("T")
 BARRED = 2.0
 """Seconds after a stop in which no run starts that the visitor has not asked for since."""
+GIVEN = 10.0
+"""Seconds that a search for camera shake lets others go first, at most."""
 TICK = 0.25
 """Seconds between two looks at whether a run is done or no longer wanted."""
 
@@ -160,10 +162,8 @@ def kept(photo: Photo, name: str, scale: Scale = "auto") -> Restored | None:
 
 
 @on_gpu
-def _restore_elsewhere(photo: Photo, name: str, scale: Scale, before: Photo | None) -> Photo:
+def _restore_elsewhere(photo: Photo, name: str, scale: Scale) -> Photo:
     with sentences():  # of other exceptions ZeroGPU hands over nothing but the type
-        if before:
-            return restorer(name).steady(photo, before)
         return restorer(name).restore(photo, scale=scale)
 
 
@@ -179,10 +179,10 @@ def _restore_watched(
 
     `report` is called with the share done, and `check` before every convolution of the model.
     """
-    if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
-        return _restore_elsewhere(photo, name, scale, before)
-    if before:  # others may use the model meanwhile
+    if before:  # on the CPU, and others may use the model meanwhile
         return restorer(name).steady(photo, before, report)
+    if os.environ.get("SPACES_ZERO_GPU"):  # another process, which cannot call back
+        return _restore_elsewhere(photo, name, scale)
     with restorer(name).engine.watched(check):
         return restorer(name).restore(photo, report, scale)
 
@@ -282,6 +282,8 @@ class _Work:
         self.before = before
         self.started = self.seconds = 0.0
         self._share, self._share_at = 0.0, 0.0
+        self._given, self._giving = 0.0, False
+        """Seconds in which others went first, and whether they do now."""
 
     def run(self) -> Photo:
         with TURNS.turn():
@@ -306,15 +308,19 @@ class _Work:
             raise Stopped
 
     def _report(self, share: float) -> None:
-        if self.before:  # it takes seconds, others' photos mostly less
-            self.started += TURNS.give_way()
+        if self.before and share < 1 and self._given < GIVEN:
+            self._giving = True  # it takes seconds, others' photos mostly less
+            seconds = TURNS.give_way()
+            self._giving = False
+            self._given += seconds
+            self.started += seconds
         self._check()
         self._share, self._share_at = share, time.perf_counter() - self.started
 
     def standing(self) -> tuple[float, str]:
         """Share done and time left: by the tiles done, before the first by the last run's speed."""
-        if not self.started:
-            return 0, "waiting for another photo"
+        if not self.started or self._giving:
+            return self._share, "waiting for another photo"
         elapsed = time.perf_counter() - self.started
         total = self._share_at / self._share if self._share else self._pixels() / PACE[self.name]
         share, left = min(elapsed / max(total, 1e-6), 0.99), time_words(max(total - elapsed, 1))

@@ -1,4 +1,4 @@
-"""Who computes when: one run at a time, and long ones let others go first."""
+"""Who computes when: one run at a time, in the order in which they came."""
 
 import threading
 import time
@@ -11,37 +11,35 @@ class Turns:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._taken = False
-        self._waiting = 0
+        self._given = self._served = 0
+        """Turns, since ever; the one after those that were served is on."""
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Within, nobody else has a turn."""
         with self._changed:
-            self._waiting += 1
-            try:
-                self._changed.wait_for(lambda: not self._taken)
-            finally:
-                self._waiting -= 1
-            self._taken = True
+            self._await()
         try:
             yield
         finally:
-            self._free()
+            with self._changed:
+                self._end()
 
     def give_way(self) -> float:
-        """Within a turn: let all who wait for one go first. Returns the seconds that it took."""
+        """Within a turn: let those who wait by now go first. Returns the seconds that it took."""
         started = time.perf_counter()
         with self._changed:
-            if not self._waiting:
+            if self._given == self._served + 1:
                 return 0.0
-            self._taken = False
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._taken and not self._waiting)
-            self._taken = True
+            self._end()
+            self._await()
         return time.perf_counter() - started
 
-    def _free(self) -> None:
-        with self._changed:
-            self._taken = False
-            self._changed.notify_all()
+    def _await(self) -> None:
+        mine = self._given
+        self._given += 1
+        self._changed.wait_for(lambda: self._served == mine)
+
+    def _end(self) -> None:
+        self._served += 1
+        self._changed.notify_all()
