@@ -102,8 +102,9 @@ class Restorer:
         found, note = self._steady(photo.opaque_colours(), restored.colours, progress)
         return replace(self._shown(photo, found), notes=(*photo.notes, note))
 
+    @staticmethod
     def _steady(
-        self, pixels: np.ndarray, restored: np.ndarray, progress: Callable[[float], None]
+        pixels: np.ndarray, restored: np.ndarray, progress: Callable[[float], None]
     ) -> tuple[np.ndarray, str]:
         found = steady(pixels, restored, progress)
         progress(1.0)

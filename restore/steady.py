@@ -92,7 +92,7 @@ def find(
 
     Of SEARCHES, it is the one whose result is most likely.
     """
-    tried: list[tuple[float, int, Found]] = []
+    tried: list[tuple[float, Found]] = []
     photo, network = middle(photo), middle(network)
     for done, (reach, sparsity) in enumerate(SEARCHES):
 
@@ -102,8 +102,8 @@ def find(
         kernel = find_kernel(photo.mean(0), reach, sparsity, lambda share, t=tell: t(0.7 * share))
         seen = show(photo, network, kernel, lambda share, t=tell: t(0.7 + 0.3 * share))
         found = Found(kernel, *_fuse(seen))
-        tried.append((unlikely(found.clear.mean(0), photo.mean(0), kernel), done, found))
-    return min(tried, key=lambda one: one[:2])[-1]
+        tried.append((unlikely(found.clear.mean(0), photo.mean(0), kernel), found))
+    return min(tried, key=lambda one: one[0])[1]
 
 
 def middle(photo: Tensor) -> Tensor:

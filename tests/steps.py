@@ -8,6 +8,12 @@ import numpy as np
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
+from restore.photo import decode
+
+
+def opened(path) -> np.ndarray:
+    return decode(path).levels()
+
 
 def alike(one: np.ndarray, other: np.ndarray) -> bool:
     """Equal but for the last bit, which depends on how many threads compute."""
@@ -99,6 +105,17 @@ def images(page, where: str) -> list[dict]:
             transform: image.style.transform,
         }))""",
     )
+
+
+def download(page, name: str, wanted: np.ndarray):
+    """The file behind the download button, once it is the wanted one."""
+    for _ in range(40):
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download the result").first.click()
+        assert started.value.suggested_filename == name
+        if alike(opened(started.value.path()), wanted):
+            break
+    return started.value.path()
 
 
 def cut_off(page, selector: str) -> list[str]:

@@ -13,10 +13,8 @@ from PIL import Image
 
 from restore import Restorer
 from restore.page import results, work
-from restore.page.restoring import as_far_as_it_goes, blend, judged, preview
+from restore.page.restoring import blend, judged
 from restore.page.results import RUNS, Runs, Stopped, kept, restored
-from restore.page.turns import Turns
-from restore.page.work import suffix
 from restore.photo import Photo
 from restore.restorer import STEADIED
 
@@ -174,27 +172,6 @@ def test_a_crowd_delays_a_search_by_so_many_seconds_at_most(
     assert [visitor.result() for visitor in visitors] == [None] * 3
 
 
-def test_one_turn_at_a_time_also_among_many_that_give_way():
-    turns, inside, most = Turns(), [], []
-
-    def work() -> None:
-        for _ in range(20):
-            with turns.turn():
-                for _ in range(3):
-                    inside.append(None)
-                    most.append(len(inside))
-                    inside.pop()
-                    turns.give_way()
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not any(thread.is_alive() for thread in threads)
-    assert (len(most), max(most)) == (6 * 20 * 3, 1)
-
-
 def test_progress_says_how_much_time_is_left(photo, counted, monkeypatch):
     monkeypatch.setattr(results, "TICK", 0.01)
     monkeypatch.setattr(
@@ -275,20 +252,6 @@ def test_blend_goes_from_the_photo_to_the_result(photo):
     assert deep[0, 0] == 16384
 
 
-def test_preview_is_small_and_keeps_the_shape():
-    small = preview(Photo(np.zeros((1500, 3000, 3), np.uint8)))
-    assert small.size == (800, 400)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "expected"),
-    [("a.JPG", "JPEG", ".jpg"), ("a.png", "JPEG", ".jpg"), ("image", "WEBP", ".webp")],
-)
-def test_the_download_ends_as_the_photo_does(name, kind, expected):
-    upload = {"path": f"/tmp/{name}", "orig_name": name}
-    assert suffix(upload, Photo(np.zeros((2, 2), np.uint8), format=kind)) == expected
-
-
 def test_models_are_warm_before_the_first_photo():
     work.restorer("cnn")
     assert "cnn" in work.LOADED
@@ -350,21 +313,3 @@ def test_auto_looks_for_camera_shake_while_nobody_else_waits(photo, counted, end
     assert [result.scale for result in judge(photo)] == [1, "shake"]
     with RUNS.run(visitor("a"), "restore", "one"), RUNS.run(visitor("b"), "restore", "another"):
         assert [result.scale for result in judge(photo)] == [1, "shake"], "what is kept costs none"
-
-
-def test_what_fails_after_a_result_is_a_warning_and_the_result_stays(monkeypatch):
-    def fails():
-        yield "result"
-        raise ValueError("The fusion is damaged.")
-
-    said = []
-    monkeypatch.setattr("gradio.Warning", said.append)
-    assert list(as_far_as_it_goes(fails())) == ["result"]
-    assert said == ["The fusion is damaged."]
-    with pytest.raises(ValueError, match="nothing came"):
-        list(as_far_as_it_goes(failing("nothing came")))
-
-
-def failing(sentence: str) -> Iterator:
-    yield from ()
-    raise ValueError(sentence)
