@@ -95,9 +95,11 @@ def wait_for_scores(page, where: str, row: str) -> dict[str, list[str]]:
 
 
 def images(page, where: str) -> list[dict]:
-    """The photos of a viewer as they lie on the screen."""
+    """The photos of a viewer as they lie on the screen, once it has decoded them."""
+    shown = f"#{where} .viewer-layer img"
+    page.locator(shown).first.wait_for()
     return page.eval_on_selector_all(
-        f"#{where} .viewer-layer img",
+        shown,
         """list => list.map(image => ({
             alt: image.alt, natural: image.naturalWidth, width: image.getBoundingClientRect().width,
             left: image.getBoundingClientRect().left - image.closest(".viewer-stage")

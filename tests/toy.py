@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from train import recipes
-from train.fit import fit
+from train.fit import fit, leave
 
 
 def toy(name: str, **changes) -> recipes.Recipe:
@@ -21,3 +21,4 @@ if __name__ == "__main__":
     tiles, out, images, *names = sys.argv[1:]
     for name in names:
         fit(toy(name, images=int(images)), name, Path(tiles), Path(out))
+    leave()

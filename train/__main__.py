@@ -110,12 +110,14 @@ def fit(
 
     from .checkpoint import exists
     from .fit import fit as run
+    from .fit import leave
 
     try:
         chosen, name = recipes.find(recipe), recipe.replace("_", "-")
         if exists(out / name) and not resume:
             _stop(f"{out / name} holds a run already. Add --resume, or name another --out.")
         run(chosen, name, tiles, out, resume, minutes)
+        leave()
     except (KeyError, TrainingError, WeightsError, OSError) as error:
         _stop(str(error.args[0] if isinstance(error, KeyError) else error))
 

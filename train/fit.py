@@ -171,6 +171,14 @@ def fit(
     return folder / "weights"
 
 
+def leave() -> None:
+    """Part from the other processes, after the last run; one that just ends may abort instead.
+
+    https://github.com/pytorch/pytorch/issues/190489
+    """
+    PartialState().destroy_process_group()
+
+
 class L1:
     """Mean absolute error, the study's loss, and `frequency` times that between the spectra.
 
