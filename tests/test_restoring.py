@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from restore.page.restoring import as_far_as_it_goes, preview
-from restore.page.work import suffix
+from restore.page import results
+from restore.page.kept import Restored
+from restore.page.restoring import adjusted, as_far_as_it_goes, preview
+from restore.page.work import opened, suffix
 from restore.photo import Photo
 
 
@@ -35,6 +38,22 @@ def test_what_fails_after_a_result_is_a_warning_and_the_result_stays(monkeypatch
     assert said == ["The fusion is damaged."]
     with pytest.raises(ValueError, match="nothing came"):
         list(as_far_as_it_goes(failing("nothing came")))
+
+
+def test_strength_blends_the_result_that_is_shown_and_no_other_that_is_kept(tmp_path):
+    upload = {"path": str(tmp_path / "grey.png"), "orig_name": "grey.png"}
+    Image.new("RGB", (16, 16), (100, 100, 100)).save(upload["path"])
+    photo = opened(upload)
+    for size, level in ((1.0, 120), ("shake", 140)):
+        made = Restored(np.full_like(photo.colours, level), 1.0, size)
+        results.KEPT.keep(results._key(photo, "cnn", size), made)
+    wish = upload["path"], "cnn", None, "auto"
+    assert (adjusted(upload, (*wish, 1.0), 50)[1].colours == 110).all()
+    assert (adjusted(upload, (*wish, "shake"), 50)[1].colours == 120).all()
+    assert adjusted(upload, (*wish, 0.5), 50) is None, "no longer kept"
+    assert adjusted(upload, (*wish, None), 50) is None, "a preview"
+    assert adjusted({**upload, "path": "other.png"}, (*wish, 1.0), 50) is None
+    assert adjusted(upload, None, 50) is None
 
 
 def failing(sentence: str) -> Iterator:

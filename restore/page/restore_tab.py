@@ -42,61 +42,59 @@ def restore_shown(
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
-    """What the page calls: as `steps`, and the wish that is shown; no photo is no mistake."""
+    """What the page calls: as `steps`, but last what is shown (see `adjusted`).
+
+    No photo is no mistake.
+    """
     if not photo:
         yield *nothing(), None
         return
     asked = wish(photo, model, reference, scale)
     try:
-        for answer in steps(photo, model, reference, scale, at, progress, request):
-            yield *answer, asked if isinstance(answer[0], tuple) else gr.skip()
+        for *answer, size in steps(photo, model, reference, scale, at, progress, request):
+            yield *answer, (*asked, size) if isinstance(answer[0], tuple) else gr.skip()
     except gr.Error:
         yield *nothing(), None  # what is shown would be taken for the result of this photo
         raise
 
 
 def nothing() -> tuple:
-    """As `steps` answers, where there is no result to show."""
+    """What `steps` answers but for the last, where there is no result to show."""
     return None, None, gr.DownloadButton(value=None, interactive=False), "", ""
 
 
 def download_again(
-    photo: Upload, model: str, scale: str, strength: float, metadata: Metadata
+    photo: Upload, shown: tuple | None, strength: float, metadata: Metadata
 ) -> Iterator[gr.DownloadButton]:
     """The file at another strength or with other metadata, without the model."""
     with sentences(), tempfile.TemporaryDirectory() as folder:
-        if found := adjusted(photo, model, scale, strength):
-            file = Path(folder, f"{stem(photo)}-{model}{suffix(photo, found[0])}")
+        if found := adjusted(photo, shown, strength):
+            file = Path(folder, f"{stem(photo)}-{shown[1]}{suffix(photo, found[0])}")
             yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
         else:
             yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
 def score_again(
-    photo: Upload, model: str, reference: Upload, scale: str, strength: float
+    photo: Upload, shown: tuple | None, reference: Upload, strength: float
 ) -> Iterator[dict]:
     """The scores at another strength, without the model."""
     with sentences():
-        if found := adjusted(photo, model, scale, strength):
+        if found := adjusted(photo, shown, strength):
             yield score_rows(*found, comparable(reference, found[0]))
         else:
             yield gr.skip()
 
 
 def adjust_after_run(
-    photo: Upload,
-    model: str,
-    reference: Upload,
-    scale: str,
-    strength: float,
-    metadata: Metadata,
+    photo: Upload, shown: tuple | None, reference: Upload, strength: float, metadata: Metadata
 ) -> Iterator[tuple]:
     """A run gives the whole result with all metadata; the settings may ask for another."""
     if strength == 100 and metadata == "keep":
         yield gr.skip(), gr.skip()
         return
-    for download in download_again(photo, model, scale, strength, metadata):
-        for rows in score_again(photo, model, reference, scale, strength):
+    for download in download_again(photo, shown, strength, metadata):
+        for rows in score_again(photo, shown, reference, strength):
             yield download, rows
 
 
@@ -123,7 +121,7 @@ def stop_run(
     if not photo or not shown or shown[0] != photo["path"]:
         view, table, none, _, notes = nothing()
         return view, table, none, t("restore_stopped"), notes, gr.skip(), gr.skip()
-    _, model, _, scale = shown
+    _, model, _, scale, _ = shown
     words = t("restore_stopped_before") if download else t("restore_stopped_preview")
     return (gr.skip(),) * 3 + (words, gr.skip(), model, scale)
 
@@ -213,9 +211,10 @@ def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:
         show_progress="hidden",
         trigger_mode="always_last",
         **private,
-    ).then(download_again, [photo, model, scale, strength, metadata], download, **light)
-    strength.change(score_again, [*asked, strength], table, **light)
-    run.success(adjust_after_run, [*asked, strength, metadata], [download, table], **light)
+    ).then(download_again, [photo, shown, strength, metadata], download, **light)
+    strength.change(score_again, [photo, shown, reference, strength], table, **light)
+    given = [photo, shown, reference, strength, metadata]
+    run.success(adjust_after_run, given, [download, table], **light)
     photo.clear(lambda: None, None, reference, api_visibility="private", queue=False)
     outputs = [photo, reference, along, picked]
     examples.select(chosen, None, outputs, api_visibility="private", queue=False)

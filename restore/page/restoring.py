@@ -71,7 +71,10 @@ def steps(
     progress: gr.Progress,
     request: gr.Request | None,
 ) -> Iterator[tuple]:
-    """Pair, scores, download, what there is to say of the result and of the file, as they come."""
+    """Pair, scores, download, what there is to say of the result and of the file, as they come.
+
+    And the working size of the result that is shown; None: it is a preview.
+    """
     run = RUNS.run(request, "restore", wish(photo, model, reference, scale), at)
     with sentences(), tempfile.TemporaryDirectory() as folder, run as unwanted:
         before = opened(photo)
@@ -90,7 +93,7 @@ def steps(
                     for one, kind in ((small, ""), (rough, f"-{model}"))
                 )
                 none = gr.DownloadButton(value=None, interactive=False)
-                yield quick, headed(SCORES, []), none, t("restore_preview"), ""
+                yield quick, headed(SCORES, []), none, t("restore_preview"), "", None
             source = written(before, Path(folder, f"{name}.png"))
             outcomes = judged(before, model, tell, unwanted, size)
             for turn, (result, sharp) in enumerate(as_far_as_it_goes(outcomes)):
@@ -105,11 +108,12 @@ def steps(
                 if size == "auto" and result.scale != "shake" and result.scale < 1:
                     notes = t("scale_chosen") + f" {100 * result.scale:.0f} %\n\n{notes}"
                 words = VERDICTS[verdict(*sharp, model)]
-                yield halves, gr.skip(), download, words, notes
+                yield halves, gr.skip(), download, words, notes, result.scale
                 rows = score_rows(before, after, clear, *sharp)
-                yield halves, rows, file, gr.skip(), gr.skip()  # programs read the last one only
+                # programs read the last one only
+                yield halves, rows, file, gr.skip(), gr.skip(), result.scale
         except Stopped:
-            yield (gr.skip(),) * 5
+            yield (gr.skip(),) * 6
 
 
 def judged(
@@ -199,14 +203,16 @@ def restore_photo(
         yield pair, rows, download
 
 
-def adjusted(photo: Upload, model: str, scale: str, strength: float) -> tuple[Photo, Photo] | None:
-    """The photo and its result at that strength, or None where no result is kept."""
-    if not photo:
+def adjusted(photo: Upload, shown: tuple | None, strength: float) -> tuple[Photo, Photo] | None:
+    """The photo and its result at that strength, or None where no result is shown and kept.
+
+    `shown` is the wish that is shown and the working size of its result, see `steps`.
+    """
+    if not photo or not shown or shown[0] != photo["path"]:
         return None
+    _, model, *_, size = shown
     before = opened(photo)
-    size = working_size(scale)
-    shaken = kept(before, model, "shake") if size == "auto" else None
-    result = shaken or kept(before, model, size)  # where no shake was found both are the same
+    result = kept(before, model, size) if size else None
     if not result:
         return None
     return before, before.with_colours(blend(before.colours, result.colours, strength))
