@@ -91,7 +91,12 @@ class Report:
         p50, p90, p99 = np.percentile(self.waits or [float("nan")], [50, 90, 99])
         rate = self.megapixels / self.seconds
         whole = self.seconds * (os.cpu_count() or 1)
-        page, visitors = (f"{spent / whole:.0%}" for spent in self.busy)
+        page, visitors = (spent / whole for spent in self.busy)
+        shares = (
+            f", {rate / bare:.0%} of bare tiles at {bare:.3f}, "
+            f"{rate / bare / (1 - visitors):.0%} of them on what the visitors left"
+            for bare in self.bare
+        )
         return "\n".join(
             [
                 f"{self.visitors} visitors, {self.seconds:.0f} s",
@@ -99,8 +104,8 @@ class Report:
                 f"mixed up {self.mixed_up}",
                 f"wait: median {p50:.2f} s, 90 % {p90:.2f} s, 99 % {p99:.2f} s",
                 f"throughput {self.restored / self.seconds:.2f} photos/s, {rate:.3f} megapixels/s"
-                + "".join(f", {rate / bare:.0%} of bare tiles at {bare:.3f}" for bare in self.bare),
-                f"processor: page {page}, visitors {visitors}",
+                + "".join(shares),
+                f"processor: page {page:.0%}, visitors {visitors:.0%}",
                 f"memory: peak {max(mb for _, mb in self.memory):.0f} MB, after warm-up "
                 f"{self.slope():+.2f} MB/min",
                 *sorted(set(self.failures))[:5],
