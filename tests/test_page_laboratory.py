@@ -1,6 +1,7 @@
 """The tab Laboratory, as a person meets it in a real browser."""
 
 import io
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -183,6 +184,25 @@ def test_what_was_drawn_of_another_photo_goes(page, page_url):
     page.get_by_text("restored by cnn").wait_for()
     page.get_by_role("button", name="Distort the whole photo").click()
     page.locator("#laboratory a[href*='dog-noise.png']").first.wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_photo_distorted_by_an_earlier_setting_is_not_offered(page, page_url, tmp_path):
+    Image.open(CAT).resize((4000, 3000)).save(tmp_path / "large.jpg")
+    page.goto(page_url + "?kind=gaussian&strength=1&model=cnn")
+    page.locator("#clear input[type=file]").set_input_files(tmp_path / "large.jpg")
+    file = page.locator("#laboratory a[href*='large-gaussian.png']").first
+    began = time.monotonic()
+    page.get_by_role("button", name="Distort the whole photo").click()
+    file.wait_for()
+    seconds = time.monotonic() - began
+    page.get_by_role("button", name="Distort the whole photo").click()
+    page.get_by_text("distorting, ").first.wait_for()
+    page.locator("#laboratory-strength input[type=range]").press("ArrowRight")
+    file.wait_for(state="detached")
+    page.wait_for_timeout(1500 * seconds)
+    assert file.count() == 0
 
 
 @pytest.mark.browser

@@ -233,7 +233,8 @@ def laboratory_tab(work: dict, page: gr.Blocks, tabs: gr.Tabs) -> None:
     gr.on([seed.blur, seed.submit], whole_seed, seed, seed, **at_once)
     others = [clear.input, examples.select, kind.input, angle.input, seed.input]
     gr.on(others, forget_curves, outputs=[plot, words], **now, **at_once)
-    gr.on([*others, strength.input], lambda: gr.File(visible=False), None, file, **at_once)
+    hidden = {"outputs": file, "cancels": distorting, **at_once}
+    gr.on([*others, strength.input], lambda: gr.File(visible=False), **hidden)
     plot.change(lambda: gr.Markdown(visible=True), None, words, **at_once)
     stop.click(None, cancels=[run, rerun, curve, distorting], **private)
     stop.click(stop_run, [view, table, at], [view, table, status], js=DATED, **at_once)
