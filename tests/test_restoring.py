@@ -8,7 +8,7 @@ from PIL import Image
 
 from restore.page import results
 from restore.page.kept import Restored
-from restore.page.restoring import adjusted, as_far_as_it_goes, preview
+from restore.page.restoring import Shown, adjusted, as_far_as_it_goes, preview
 from restore.page.work import opened, suffix
 from restore.photo import Photo
 
@@ -47,12 +47,12 @@ def test_strength_blends_the_result_that_is_shown_and_no_other_that_is_kept(tmp_
     for size, level in ((1.0, 120), ("shake", 140)):
         made = Restored(np.full_like(photo.colours, level), 1.0, size)
         results.KEPT.keep(results._key(photo, "cnn", size), made)
-    wish = upload["path"], "cnn", None, "auto"
-    assert (adjusted(upload, (*wish, 1.0), 50)[1].colours == 110).all()
-    assert (adjusted(upload, (*wish, "shake"), 50)[1].colours == 120).all()
-    assert adjusted(upload, (*wish, 0.5), 50) is None, "no longer kept"
-    assert adjusted(upload, (*wish, None), 50) is None, "a preview"
-    assert adjusted({**upload, "path": "other.png"}, (*wish, 1.0), 50) is None
+    wish = upload["path"], "cnn", "auto"
+    assert (adjusted(upload, Shown(*wish, 1.0), 50)[1].colours == 110).all()
+    assert (adjusted(upload, Shown(*wish, "shake"), 50)[1].colours == 120).all()
+    assert adjusted(upload, Shown(*wish, 0.5), 50) is None, "no longer kept"
+    assert adjusted(upload, Shown(*wish, None), 50) is None, "a preview"
+    assert adjusted({**upload, "path": "other.png"}, Shown(*wish, 1.0), 50) is None
     assert adjusted(upload, None, 50) is None
 
 

@@ -19,7 +19,16 @@ from .parts import (
     progress_line,
     score_table,
 )
-from .restoring import adjusted, restore_photo, score_rows, steps, wish, written
+from .restoring import (
+    Shown,
+    adjusted,
+    is_shown,
+    restore_photo,
+    score_rows,
+    steps,
+    wish,
+    written,
+)
 from .results import RUNS
 from .texts import t
 from .viewer import BeforeAfter
@@ -42,17 +51,17 @@ def restore_shown(
     progress: gr.Progress = gr.Progress(),
     request: gr.Request = None,
 ) -> Iterator[tuple]:
-    """What the page calls: as `steps`, but last what is shown (see `adjusted`).
+    """What the page calls: as `steps`, but last what is Shown.
 
     No photo is no mistake.
     """
     if not photo:
         yield *nothing(), None
         return
-    asked = wish(photo, model, reference, scale)
     try:
         for *answer, size in steps(photo, model, reference, scale, at, progress, request):
-            yield *answer, (*asked, size) if isinstance(answer[0], tuple) else gr.skip()
+            shown = Shown(photo["path"], model, scale, size)
+            yield *answer, shown if isinstance(answer[0], tuple) else gr.skip()
     except gr.Error:
         yield *nothing(), None  # what is shown would be taken for the result of this photo
         raise
@@ -64,19 +73,19 @@ def nothing() -> tuple:
 
 
 def download_again(
-    photo: Upload, shown: tuple | None, strength: float, metadata: Metadata
+    photo: Upload, shown: Shown | None, strength: float, metadata: Metadata
 ) -> Iterator[gr.DownloadButton]:
     """The file at another strength or with other metadata, without the model."""
     with sentences(), tempfile.TemporaryDirectory() as folder:
         if found := adjusted(photo, shown, strength):
-            file = Path(folder, f"{stem(photo)}-{shown[1]}{suffix(photo, found[0])}")
+            file = Path(folder, f"{stem(photo)}-{shown.model}{suffix(photo, found[0])}")
             yield gr.DownloadButton(value=written(found[1], file, metadata), interactive=True)
         else:
             yield gr.skip()  # a generator that yields nothing would empty what is shown
 
 
 def score_again(
-    photo: Upload, shown: tuple | None, reference: Upload, strength: float
+    photo: Upload, shown: Shown | None, reference: Upload, strength: float
 ) -> Iterator[dict]:
     """The scores at another strength, without the model."""
     with sentences():
@@ -87,7 +96,7 @@ def score_again(
 
 
 def adjust_after_run(
-    photo: Upload, shown: tuple | None, reference: Upload, strength: float, metadata: Metadata
+    photo: Upload, shown: Shown | None, reference: Upload, strength: float, metadata: Metadata
 ) -> Iterator[tuple]:
     """A run gives the whole result with all metadata; the settings may ask for another."""
     if strength == 100 and metadata == "keep":
@@ -113,17 +122,16 @@ def expect_photo(photo: Upload) -> None:
 
 
 def stop_run(
-    photo: Upload, shown: tuple | None, download: dict | None, at: float, request: gr.Request
+    photo: Upload, shown: Shown | None, download: dict | None, at: float, request: gr.Request
 ) -> tuple:
     """What is chosen goes back to what is shown where that is of this photo; else nothing is."""
     if not RUNS.stop(request, "restore", at):
         return (gr.skip(),) * 7
-    if not photo or not shown or shown[0] != photo["path"]:
+    if not is_shown(shown, photo):
         view, table, none, _, notes = nothing()
         return view, table, none, t("restore_stopped"), notes, gr.skip(), gr.skip()
-    _, model, _, scale, _ = shown
     words = t("restore_stopped_before") if download else t("restore_stopped_preview")
-    return (gr.skip(),) * 3 + (words, gr.skip(), model, scale)
+    return (gr.skip(),) * 3 + (words, gr.skip(), shown.model, shown.scale)
 
 
 def restore_tab(work: dict, page: gr.Blocks) -> tuple[gr.Image, gr.Image]:

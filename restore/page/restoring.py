@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -33,6 +33,18 @@ from .work import (
 T = TypeVar("T")
 PREVIEW_OVER, PREVIEW_SIDE = 2_000_000, 800
 """A photo of more pixels is shown at this longer side first, in pixels."""
+
+
+class Shown(NamedTuple):
+    """Which result is on the page."""
+
+    path: str
+    """Of the photo."""
+    model: str
+    scale: str
+    """The working size that was asked for."""
+    size: Scale | None
+    """The one that it has; None: it is a preview."""
 
 
 def wish(photo: Upload, model: str, reference: Upload, scale: str) -> tuple:
@@ -203,16 +215,16 @@ def restore_photo(
         yield pair, rows, download
 
 
-def adjusted(photo: Upload, shown: tuple | None, strength: float) -> tuple[Photo, Photo] | None:
-    """The photo and its result at that strength, or None where no result is shown and kept.
+def is_shown(shown: Shown | None, photo: Upload) -> bool:
+    """Whether what is on the page is of that photo, not of one that was there before."""
+    return bool(photo and shown) and shown.path == photo["path"]
 
-    `shown` is the wish that is shown and the working size of its result, see `steps`.
-    """
-    if not photo or not shown or shown[0] != photo["path"]:
+
+def adjusted(photo: Upload, shown: Shown | None, strength: float) -> tuple[Photo, Photo] | None:
+    """The photo and its result at that strength, or None where no result is shown and kept."""
+    if not is_shown(shown, photo) or not shown.size:
         return None
-    _, model, *_, size = shown
     before = opened(photo)
-    result = kept(before, model, size) if size else None
-    if not result:
+    if not (result := kept(before, shown.model, shown.size)):
         return None
     return before, before.with_colours(blend(before.colours, result.colours, strength))
