@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,8 @@ def test_blur_comes_from_beyond_a_border_that_is_cut_off(tiled):
     )
     batches = Batches(recipe, tiled, torch.device("cpu"))
     whole, cut = batches(4), batches(5)
+    halves = Batches(replace(recipe, cut=0.5), tiled, torch.device("cpu"))
+    assert [halves(step)[0].shape[-1] < 96 for step in range(4)] == [False, False, True, True]
     assert whole[0].shape[-2:] == whole[1].shape[-2:] == (96, 96)
     assert cut[0].shape[-2:] == cut[1].shape[-2:] == (64, 64)
 

@@ -14,9 +14,10 @@ import pytest
 import torch
 from toy import toy
 
+from restore.metrics import psnr
 from restore.weights import load_model
 from train import TrainingError, checkpoint, tiles
-from train.fit import L1, fit
+from train.fit import L1, Decibels, fit
 
 RUNS = ("study-cnn", "gan")
 """Between them: both schedules, averaged weights and not, BatchNorm and a discriminator."""
@@ -172,6 +173,24 @@ def test_the_spectrum_adds_to_the_loss():
     rounded, logs = L1(charbonnier=0.5)(clear, restored, clear)
     assert rounded.item() == pytest.approx(((restored - clear) ** 2 + 0.25).sqrt().mean().item())
     assert logs["loss"] == plain, "what the curves show stays comparable"
+
+
+def test_decibels_are_minus_what_is_scored():
+    restored, clear = torch.rand(2, 2, 3, 32, 32)
+    levels = [(tile * 255).round().byte().permute(1, 2, 0).numpy() for tile in (*restored, *clear)]
+    scored = (psnr(levels[0], levels[2]) + psnr(levels[1], levels[3])) / 2
+    assert Decibels(60)(clear, restored, clear)[0].item() == pytest.approx(-scored, abs=0.01)
+    assert Decibels(35)(clear, clear, clear)[0].item() == pytest.approx(-35)
+
+
+def test_frozen_statistics_stay_while_the_weights_learn(tiled, tmp_path):
+    tuned = toy("gan", adversarial=False, decibels=35, frozen=True, start="gan")
+    after = load_model("gan", fit(tuned, "tuned", tiled, tmp_path)).state_dict()
+    before = load_model("gan").state_dict()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    assert same >= {name for name in before if name.endswith(statistics)}
+    assert not any(name.endswith("weight") for name in same)
 
 
 def test_two_processes_train_as_one(whole, tiled, tmp_path):

@@ -60,11 +60,12 @@ def tiles(
     train: Annotated[int, typer.Option(help="Tiles to train on.")] = 21_000,
     val: Annotated[int, typer.Option(help="Tiles to validate with.")] = 3_378,
     seed: Annotated[int, typer.Option(help="Settles which crops are taken.")] = 0,
+    side: Annotated[int, typer.Option(help="Side of a tile in pixels.", min=16)] = 128,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Also as PNG files, clear and distorted, in pairs/.")
     ] = False,
 ) -> None:
-    """Cut photos into tiles of 128 x 128."""
+    """Cut photos into square tiles."""
     from .pairs import write_pairs
     from .tiles import is_made, make
 
@@ -73,7 +74,7 @@ def tiles(
         if not (pairs and is_made(out)):
             if photos is None:
                 _stop("Name your folder of photos: python -m train tiles --photos FOLDER")
-            failed = make(photos, out, train, val, seed)
+            failed = make(photos, out, train, val, seed, side)
         if pairs:
             typer.echo(f"pairs: {write_pairs(out)}")
     except (TrainingError, OSError) as error:

@@ -21,7 +21,6 @@ from restore.tiling import reflect_pad
 
 from . import TrainingError
 from .recipes import Recipe
-from .tiles import SIZE
 
 AHEAD = 2
 """Groups of batches that are prepared while a GPU trains on another."""
@@ -31,7 +30,7 @@ T = TypeVar("T")
 
 
 def open_tiles(path: Path) -> np.ndarray:
-    """A store of tiles, uint8 [N, 128, 128, 3], left on the disk. Raises TrainingError."""
+    """A store of tiles, uint8 [N, side, side, 3], left on the disk. Raises TrainingError."""
     try:
         store = np.load(path, mmap_mode="c")
     except FileNotFoundError:
@@ -44,10 +43,11 @@ def open_tiles(path: Path) -> np.ndarray:
             f"{path} cannot be read ({reason}). Delete it and make the tiles again: "
             "python -m train tiles"
         ) from None
-    if store.dtype != np.uint8 or store.shape[1:] != (SIZE, SIZE, 3) or not len(store):
+    side = store.shape[1] if store.ndim == 4 else 0
+    if store.dtype != np.uint8 or store.shape[1:] != (side, side, 3) or not len(store):
         raise TrainingError(
-            f"{path} holds {store.dtype} {list(store.shape)}, not tiles of {SIZE} x {SIZE}. "
-            "Make them with: python -m train tiles"
+            f"{path} holds {store.dtype} {list(store.shape)}, not square tiles. Make them with: "
+            "python -m train tiles"
         )
     return store
 
@@ -65,6 +65,12 @@ class Batches:
             raise TrainingError(
                 f"{tiles} holds {len(store)} training tiles, fewer than a batch of "
                 f"{recipe.batch}. Make more with: python -m train tiles"
+            )
+        if store.shape[1] < recipe.crop:
+            raise TrainingError(
+                f"{tiles} holds tiles of {store.shape[1]} x {store.shape[1]}, and the recipe takes "
+                f"crops of {recipe.crop}. Make larger ones with: python -m train tiles "
+                f"--side {recipe.crop}"
             )
         self.store = torch.from_numpy(store)
         self.together = 1
@@ -120,7 +126,7 @@ class Batches:
         generator = torch.Generator(self.device).manual_seed(_seed(recipe.seed, group))
         plan = recipe.mixture.draw(count, recipe.crop, generator)
         distorted = plan.share(self.rank, self.world)(clear)
-        if recipe.border and group % 4:
+        if recipe.border and group % 4 >= 4 - 4 * recipe.cut:
             # a side that is no multiple of 16 is continued by mirroring, as in `tiling`
             mirrored = int(self._rng(group, 3).integers(0, 16))
             inside = slice(recipe.border, -recipe.border - mirrored)
@@ -136,7 +142,7 @@ class Batches:
         steps = range(group * self.together, (group + 1) * self.together)
         index = np.concatenate([self._indices(step) for step in steps])
         turns = rng.integers(0, 8, count)
-        corners = rng.integers(0, SIZE - recipe.crop + 1, (count, 2))
+        corners = rng.integers(0, self.store.shape[1] - recipe.crop + 1, (count, 2))
         index, turns, corners = (
             torch.from_numpy(part).to(self.store.device)[:, None, None]
             for part in (index, turns, corners)

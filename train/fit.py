@@ -75,9 +75,7 @@ def fit(
 
     started = _start(recipe).to(device, memory_format=torch.channels_last)
     model = synchronise(deepcopy(started), world, device)
-    objective = (
-        Adversarial(accelerator) if recipe.adversarial else L1(recipe.frequency, recipe.charbonnier)
-    )
+    objective = _objective(recipe, accelerator)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
     )
@@ -113,6 +111,8 @@ def fit(
             break
         waited += time.monotonic() - asked
         model.train()
+        if recipe.frozen:
+            _freeze(model)
         with accelerator.autocast():
             restored = model(distorted)
         loss, logs = objective(distorted, restored.float(), clear)
@@ -202,6 +202,22 @@ class L1:
         return loss, logs
 
 
+class Decibels:
+    """Minus the PSNR of each tile, which is what is scored in the end; it levels off at `cap` dB.
+
+    Chen et al., 2021, https://arxiv.org/abs/2105.06086. Tiles that are nearly perfect would count
+    most, so a cap leaves more to the others.
+    """
+
+    def __init__(self, cap: float):
+        self.least = 10 ** (-cap / 10)
+
+    def __call__(self, _: Tensor, restored: Tensor, clear: Tensor) -> tuple[Tensor, dict]:
+        errors = (restored - clear).square().mean((1, 2, 3))
+        loss = 10 * (errors + self.least).log10().mean()
+        return loss, {"loss": loss.detach()}
+
+
 def mix(trained: nn.Module, started: nn.Module, kept: float) -> nn.Module:
     """A model of `trained`'s weights and buffers, but for the share `kept` of `started`'s."""
     if not kept:
@@ -211,6 +227,21 @@ def mix(trained: nn.Module, started: nn.Module, kept: float) -> nn.Module:
         if value.is_floating_point():
             value.lerp_(old[name].to(value), kept)
     return mixed
+
+
+def _objective(recipe: Recipe, accelerator: Accelerator) -> Adversarial | Decibels | L1:
+    if recipe.adversarial:
+        return Adversarial(accelerator)
+    if recipe.decibels:
+        return Decibels(recipe.decibels)
+    return L1(recipe.frequency, recipe.charbonnier)
+
+
+def _freeze(model: nn.Module) -> None:
+    """Let BatchNorm neither use nor learn the statistics of batches; its scales still learn."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def _start(recipe: Recipe) -> nn.Module:

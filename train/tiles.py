@@ -1,7 +1,8 @@
-"""From a folder of photos to tiles of 128 x 128, stored so that an epoch costs no decoding.
+"""From a folder of photos to square tiles, stored so that an epoch costs no decoding.
 
-A folder of tiles holds `train.npy` and `val.npy` (uint8 [N, 128, 128, 3], memory-mapped when read)
-and `manifest.csv`, a row per tile: where it comes from, how it was cut, the SHA-256 of its pixels.
+A folder of tiles holds `train.npy` and `val.npy` (uint8 [N, side, side, 3], memory-mapped when
+read) and `manifest.csv`, a row per tile: where it comes from, how it was cut, the SHA-256 of its
+pixels.
 """
 
 import csv
@@ -21,6 +22,7 @@ from restore.photo import find_photos
 from . import TrainingError
 
 SIZE = 128
+"""Side of the study's tiles, in pixels."""
 CROPS = 24
 """Crops tried per photo, beside the whole photo."""
 SCALES = (1.0, 1.0, 0.75, 0.5)
@@ -46,13 +48,15 @@ class NotEnoughPhotosError(TrainingError):
     """The photos do not yield the tiles asked for; the message says how many they do."""
 
 
-def make(photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: int = 0) -> int:
+def make(
+    photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: int = 0, side: int = SIZE
+) -> int:
     """Cut `train` and `val` tiles and write them to `out`; returns how many photos were unreadable.
 
-    A folder with the subfolders train/ and val/ is taken as split already; otherwise photos are
-    dealt out by the hash of their bytes, so that no photo is ever on both sides. Near-duplicates
-    (difference hash within 4 of 64 bits) are dropped, from the training side first. Raises
-    TrainingError.
+    Tiles have `side` x `side` pixels. A folder with the subfolders train/ and val/ is taken as
+    split already; otherwise photos are dealt out by the hash of their bytes, so that no photo is
+    ever on both sides. Near-duplicates (difference hash within 4 of 64 bits) are dropped, from the
+    training side first. Raises TrainingError.
     """
     if min(train, val) < 1:
         raise TrainingError("Ask for at least one tile to train on and one to validate with.")
@@ -65,8 +69,8 @@ def make(photos: Path, out: Path, train: int = 21_000, val: int = 3_378, seed: i
     try:
         out.mkdir(parents=True, exist_ok=True)
         for split, count in (("val", val), ("train", train)):
-            chosen = _choose(split, splits[split], photos, count, seed, seen, failed)
-            _store(out / f"{split}.npy", chosen, photos, seed)
+            chosen = _choose(split, splits[split], photos, count, seed, side, seen, failed)
+            _store(out / f"{split}.npy", chosen, photos, seed, side)
             rows += chosen
         partial = out / "manifest.csv.part"
         with partial.open("w", newline="") as file:
@@ -115,6 +119,7 @@ def _choose(
     root: Path,
     count: int,
     seed: int,
+    side: int,
     seen: list[int],
     failed: list[Path],
 ) -> list[Tile]:
@@ -135,7 +140,8 @@ def _choose(
             tqdm.write(f"{file}: left out, near-duplicate")
             continue
         seen.append(fingerprint)
-        found += [tile for tile, _ in _cut(split, image, file.relative_to(root).as_posix(), seed)]
+        cut = _cut(split, image, file.relative_to(root).as_posix(), seed, side)
+        found += [tile for tile, _ in cut]
     found.sort(key=lambda tile: (tile.rank, tile.sha256))
     if len(found) < count:
         raise NotEnoughPhotosError(
@@ -145,20 +151,20 @@ def _choose(
     return [replace(tile, index=index) for index, tile in enumerate(found[:count])]
 
 
-def _store(path: Path, chosen: list[Tile], root: Path, seed: int) -> None:
+def _store(path: Path, chosen: list[Tile], root: Path, seed: int, side: int) -> None:
     """Cut the chosen tiles again and write them: so no more than one photo is ever in memory."""
     by_photo: dict[str, dict[int, int]] = defaultdict(dict)
     for tile in chosen:
         by_photo[tile.photo][tile.rank] = tile.index
     partial = path.with_name(path.name + ".part")
-    shape = (len(chosen), SIZE, SIZE, 3)
+    shape = (len(chosen), side, side, 3)
     with partial.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "|u1", "fortran_order": False, "shape": shape}
         )
         start = file.tell()
         for name, indices in tqdm(by_photo.items(), desc=f"{path.stem}: writing", unit="photo"):
-            for tile, pixels in _cut(chosen[0].split, _open(root / name), name, seed):
+            for tile, pixels in _cut(chosen[0].split, _open(root / name), name, seed, side):
                 if tile.rank in indices:
                     file.seek(start + indices[tile.rank] * pixels.nbytes)
                     file.write(pixels.tobytes())
@@ -170,18 +176,20 @@ def _open(file: Path) -> Image.Image:
         return ImageOps.exif_transpose(opened).convert("RGB")
 
 
-def _cut(split: str, image: Image.Image, name: str, seed: int) -> Iterator[tuple[Tile, np.ndarray]]:
+def _cut(
+    split: str, image: Image.Image, name: str, seed: int, side: int
+) -> Iterator[tuple[Tile, np.ndarray]]:
     """The whole photo squeezed into a tile as in the study, then crops at several scales."""
     rng = np.random.default_rng([seed, *hashlib.sha256(name.encode()).digest()[:8]])
     for rank in range(CROPS + 1):
         box, look = (0, 0, *image.size), LOOKS[rng.integers(len(LOOKS))]
         if rank:
-            side = round(SIZE / SCALES[rng.integers(len(SCALES))])
-            if min(image.size) < side:
+            extent = round(side / SCALES[rng.integers(len(SCALES))])
+            if min(image.size) < extent:
                 continue
-            left, top = (int(rng.integers(extent - side + 1)) for extent in image.size)
-            box = (left, top, left + side, top + side)
-        tile = image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=box)
+            left, top = (int(rng.integers(size - extent + 1)) for size in image.size)
+            box = (left, top, left + extent, top + extent)
+        tile = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
         pixels = _apply_look(np.asarray(tile), look, rng)
         if _teaches(pixels):
             digest = hashlib.sha256(pixels.tobytes()).hexdigest()

@@ -19,10 +19,12 @@ class Recipe:
     batch: int = 16
     """Tiles per step, over all processes together."""
     crop: int = 128
-    """Side of the random crops of tiles that are trained on, in pixels; 128 is the whole tile."""
+    """Side of the random crops of tiles that are trained on, in pixels."""
     border: int = 0
-    """In three of four steps so many pixels are cut off each side after distorting: then blur comes
-    from beyond the border, as in a photo. Else it comes out of a mirror there, as in the suites."""
+    """So many pixels are cut off each side after distorting: then blur comes from beyond the
+    border, as in a photo. Else it comes out of a mirror there, as in the suites."""
+    cut: float = 0.75
+    """The share of steps, in quarters, in which `border` is cut off."""
     lr: float = 1e-3
     """Peak learning rate of AdamW; without weight decay, that is Adam."""
     weight_decay: float = 1e-4
@@ -46,6 +48,11 @@ class Recipe:
     """Weight of the L1 between Fourier transforms, beside L1; MIMO-UNet has 0.1."""
     charbonnier: float = 0.0
     """Rounds L1's corner at 0 off over this much, in levels of 0 to 1."""
+    decibels: float = 0.0
+    """The loss is minus the PSNR of each tile, which levels off at so many dB; 0: it is L1."""
+    frozen: bool = False
+    """BatchNorm keeps the statistics it started with: what learns is then what restores, without
+    the noise of batches."""
     brightness: float = 0.0
     """Tiles are made brighter or darker by up to this share, beside turning and mirroring them."""
     validate_every: int = 4_000
@@ -59,8 +66,8 @@ class Recipe:
         if not 0 < self.batch <= self.validate_every or self.images < self.batch:
             raise ValueError("A run needs at least one batch, and so does each validation.")
         for side in (self.crop, self.crop - 2 * self.border):
-            if (self.model != "cnn" and side % 16) or not 16 <= side <= 128:
-                raise ValueError("Crops have 16 to 128 pixels, for U-Nets a multiple of 16.")
+            if (self.model != "cnn" and side % 16) or side < 16:
+                raise ValueError("Crops have at least 16 pixels, for U-Nets a multiple of 16.")
 
 
 def study(model: str, batch: int = 8, **more) -> Recipe:

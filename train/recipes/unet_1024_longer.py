@@ -1,4 +1,4 @@
-"""U-Net-1024, trained on from where the recipe unet-1024 ended: what is published.
+"""U-Net-1024, trained on from where the recipe unet-1024 ended.
 
 python -m train fit unet-1024-longer
 

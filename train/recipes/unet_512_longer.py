@@ -1,4 +1,4 @@
-"""U-Net-512, trained on from where the recipe unet-512 ended: what is published.
+"""U-Net-512, trained on from where the recipe unet-512 ended.
 
 python -m train fit unet-512-longer
 
