@@ -9,18 +9,20 @@ from rich.table import Column, Table
 from tqdm import tqdm
 
 from restore import Restorer, load
+from restore.distort import STUDY_SIGMA
 from restore.metrics import psnr
 from restore.photo import Photo
 from restore.restorer import STEADIED
 
 from .evaluate import CAP
 from .scales import NOISE, write
-from .suites import SUITES, Job, Suite, motion, one_kind_of_error, plan, shaken
+from .suites import SUITES, Job, Suite, gaussian, motion, one_kind_of_error, plan, shaken
 
 BLURS = (
     *(Suite(f"straight motion of {n} px", "", motion(n, n), NOISE) for n in (9, 15, 21)),
     Suite("Levin's camera shake", "", shaken, NOISE, needs_levin=True),
     Suite("Levin's camera shake, JPEG", "", shaken, (2, 2), (85, 95), needs_levin=True),
+    Suite("the study's blur", "", gaussian(STUDY_SIGMA, 5)),
     *(SUITES[name] for name in ("gaussian", "defocus", "phone", "clean")),
 )
 
