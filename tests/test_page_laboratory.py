@@ -192,6 +192,7 @@ def test_a_photo_distorted_by_an_earlier_setting_is_not_offered(page, page_url, 
     Image.open(CAT).resize((4000, 3000)).save(tmp_path / "large.jpg")
     page.goto(page_url + "?kind=gaussian&strength=1&model=cnn")
     page.locator("#clear input[type=file]").set_input_files(tmp_path / "large.jpg")
+    page.get_by_text("512 x 384 px").wait_for()  # uploaded: else that would call the click off
     file = page.locator("#laboratory a[href*='large-gaussian.png']").first
     began = time.monotonic()
     page.get_by_role("button", name="Distort the whole photo").click()
