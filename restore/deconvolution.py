@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.fft import fftfreq, irfft2, rfft2, rfftfreq
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, threshold
 
 from .tiling import reflect_pad
 
@@ -201,7 +201,8 @@ def _flattened(given: _Periodic, kernel: Tensor, sparsity: float) -> Tensor:
     """The photo with as few gradients as can be that the kernel would blur into the one given."""
 
     def flatten(across: Tensor, down: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-        kept = across.square() + down.square() >= sparsity / weight
+        squares = across.square().add_(down.square())
+        kept = threshold(squares, sparsity / weight, 0).sign_()
         return across * kept, down * kept
 
     return _split(
@@ -216,14 +217,16 @@ def _thinned(across: Tensor, down: Tensor, weight: float) -> tuple[Tensor, Tenso
     """
     step = 1 / weight
     fixed = (2 * step * (1 - HYPER)) ** (1 / (2 - HYPER))
-    lowest = fixed + step * HYPER * fixed ** (HYPER - 1)
+    share = step * HYPER
+    lowest = fixed + share * fixed ** (HYPER - 1)
 
     def shrunk(gradient: Tensor) -> Tensor:
-        size = gradient.abs()
-        found = size
-        for _ in range(3):
-            found = (size - step * HYPER * found.clamp(min=1e-8) ** (HYPER - 1)).clamp(min=0)
-        return found * gradient.sign() * (size > lowest)
+        # in place and without masks: these take most of the time
+        size = threshold(gradient.abs(), lowest, 0)
+        found = size.clamp(min=fixed)
+        for smallest in (fixed, fixed, 0):
+            found.log_().mul_(HYPER - 1).exp_().mul_(-share).add_(size).clamp_(min=smallest)
+        return found.copysign_(gradient)
 
     return shrunk(across), shrunk(down)
 
