@@ -21,8 +21,6 @@ from .evaluate import CAP, OPPONENTS, OPPONENTS_FILE, read_figures
 from .suites import SUITES
 
 TABLE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
-
-
 SAME = 1e-4
 """Inputs whose mean PSNR differs by less are the same, in dB: processors round a pixel or two
 differently."""
